@@ -1,0 +1,1 @@
+"""dfc: a dataflow compiler from PyTorch to modelled accelerators."""

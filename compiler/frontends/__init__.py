@@ -1,0 +1,1 @@
+"""Front ends: PyTorch and MLIR text to the tensor level."""

@@ -1,0 +1,1 @@
+"""The dialects of dfc, one file per dialect."""

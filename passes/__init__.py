@@ -1,0 +1,1 @@
+"""The passes of dfc, one file per pass, loaded on first use."""

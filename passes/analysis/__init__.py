@@ -1,0 +1,1 @@
+"""Pure functions about the IR that several passes share."""

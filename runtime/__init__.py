@@ -1,0 +1,1 @@
+"""Machine models, interpreter, simulator and the bridge to MLIR."""

@@ -1,0 +1,1 @@
+"""Values: the reference interpreter of every level of the IR."""

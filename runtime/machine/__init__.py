@@ -1,0 +1,1 @@
+"""Machine models: targets read from TOML and the unit kinds."""

@@ -1,0 +1,1 @@
+"""Unit kinds: cycles and energy of an op on a token."""

@@ -1,0 +1,1 @@
+"""Time: the simulator of program-level IR."""
