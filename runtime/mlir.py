@@ -128,6 +128,8 @@ def import_graphs(graphs: Mapping[str, Any]) -> Any:
     importer = FxImporter(context=mlir_context(), graph_node_importer_cls=node_kind)
     importer._cc = cache_kind(mlir_context())  # pyright: ignore[reportPrivateUsage]
     for name, graph in graphs.items():
+        for node in graph.nodes:
+            node.meta["dfc.key"] = f"{name}/{node.name}"
         try:
             importer.import_stateless_graph(graph, func_name=name)
         except (NotImplementedError, TypeError, RuntimeError, AssertionError) as error:
@@ -168,7 +170,7 @@ def importer_kinds() -> tuple[type, type]:
                     self._to_builtin(loc, self.resolve_node_value(n))
                     for n in node.all_input_nodes
                 ],
-                attributes={"node": ir.StringAttr.get(node.name)},
+                attributes={"node": ir.StringAttr.get(node.meta["dfc.key"])},
                 loc=loc,
             )
             if len(results) > 1:

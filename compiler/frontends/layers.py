@@ -1,0 +1,278 @@
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Repeated layers of a module tree: one is traced, every one becomes a call of an operator."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from types import NoneType
+from typing import Any
+
+import torch
+import torch.utils._pytree as pytree
+from torch import Tensor, nn
+
+from dfc.frontends.huggingface import PositionedCache, PositionedLayer
+
+NUMBERS = ("layer_idx", "layer_index", "layer_id", "idx", "index")
+"""Attributes that number a layer, which is no difference between layers."""
+
+LIBRARY = torch.library.Library("dfc", "FRAGMENT")
+IDENTITIES = count()
+
+
+def signature(layer: nn.Module) -> tuple[Any, ...]:
+    """What two layers must share to be one function: classes, settings, shapes and dtypes."""
+    modules = tuple(
+        (name, type(part), settings(part)) for name, part in layer.named_modules()
+    )
+    return modules, tuple(
+        (name, tuple(t.shape), t.dtype) for name, t in layer_tensors(layer)
+    )
+
+
+def settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
+    """A module's own attributes as text; objects that have no value count by identity."""
+    found: list[tuple[str, str]] = []
+    for name, value in sorted(vars(module).items()):
+        if name in NUMBERS or name in ("forward", "training") or name.startswith("_"):
+            continue
+        plain = isinstance(value, (int, float, str, NoneType, list, tuple, dict))
+        found.append((name, repr(value) if plain else f"{type(value)} {id(value)}"))
+    return tuple(found)
+
+
+def layer_tensors(layer: nn.Module) -> list[tuple[str, Tensor]]:
+    """Parameters and buffers of a layer by name, in one fixed order."""
+    return [*layer.named_parameters(), *layer.named_buffers()]
+
+
+def repeated(model: nn.Module) -> dict[str, tuple[Any, ...]]:
+    """Paths of the layers that stand more than once in a list, with their signatures."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for path, parent in model.named_modules():
+        if not isinstance(parent, (nn.ModuleList, nn.Sequential)):
+            continue
+        if any(path.startswith(f"{outer}.") for outer in found):
+            continue
+        signatures = {name: signature(child) for name, child in parent.named_children()}
+        for name, own in signatures.items():
+            if has_weights(own) and list(signatures.values()).count(own) > 1:
+                found[f"{path}.{name}" if path else name] = own
+    return found
+
+
+def has_weights(own: tuple[Any, ...]) -> bool:
+    """Whether a layer with this signature is worth a function: it has tensors of its own."""
+    return bool(own[1])
+
+
+@dataclass
+class Slot:
+    """Where a tensor argument of a layer goes when its call is rebuilt."""
+
+    index: int
+
+
+@dataclass
+class CacheSlot:
+    """A cache argument: its keys, values and position (or none) are tensor arguments."""
+
+    keys: int
+    values: int
+    position: int | None
+
+
+@dataclass
+class LayerFunction:
+    """One traced layer: how it is called, and the operator that stands for the call."""
+
+    name: str
+    path: str
+    layer: nn.Module
+    forward: Callable[..., Any]
+    leaves: list[Any]
+    spec: Any
+    metas: list[Tensor]
+    operator: Any = None
+    apply: Any = None
+    out_spec: Any = None
+    out_tensors: list[bool] = field(default_factory=list[bool])
+    out_constants: list[Any] = field(default_factory=list[Any])
+
+    def rebuild(self, tensors: Sequence[Tensor]) -> tuple[Any, Any, Any]:
+        """The layer's args and kwargs from its tensor arguments, and its cache."""
+        cache: PositionedCache | None = None
+        leaves: list[Any] = []
+        for leaf in self.leaves:
+            if isinstance(leaf, Slot):
+                leaves.append(tensors[leaf.index])
+            elif isinstance(leaf, CacheSlot):
+                cache = shared_cache(leaf, tensors, layer_index(self.layer))
+                leaves.append(cache)
+            else:
+                leaves.append(leaf)
+        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
+        return args, kwargs, cache
+
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Run the layer; its tensor results and then its new keys and values."""
+        args, kwargs, cache = self.rebuild(tensors)
+        flat, self.out_spec = pytree.tree_flatten(self.forward(*args, **kwargs))
+        self.out_tensors = [isinstance(leaf, Tensor) for leaf in flat]
+        self.out_constants = [None if isinstance(x, Tensor) else x for x in flat]
+        results = [leaf for leaf in flat if isinstance(leaf, Tensor)]
+        if cache is not None:
+            results += cache.pair(layer_index(self.layer))
+        return tuple(results)
+
+    def restore(self, results: Sequence[Tensor]) -> Any:
+        """The layer's result from its tensor results."""
+        rest = iter(results)
+        leaves = [
+            next(rest) if is_tensor else constant
+            for is_tensor, constant in zip(
+                self.out_tensors, self.out_constants, strict=True
+            )
+        ]
+        return pytree.tree_unflatten(leaves, self.out_spec)
+
+
+def layer_index(layer: nn.Module) -> int:
+    """The number under which a layer finds its part of a cache."""
+    for part in layer.modules():
+        for name in NUMBERS[:3]:
+            index = getattr(part, name, None)
+            if isinstance(index, int):
+                return index
+    return 0
+
+
+def shared_cache(
+    slot: CacheSlot, tensors: Sequence[Tensor], index: int
+) -> PositionedCache:
+    """A cache with this one layer, found under any index up to its own."""
+    position = None if slot.position is None else tensors[slot.position]
+    cache = PositionedCache([], position)
+    layer = PositionedLayer(tensors[slot.keys], tensors[slot.values], position)
+    cache.layers = [layer] * (index + 1)
+    return cache
+
+
+class Outliner:
+    """Replaces the repeated layers' `forward` by operators while a model is traced."""
+
+    def __init__(self, model: nn.Module, prefix: str, enabled: bool = True) -> None:
+        self.prefix = prefix
+        self.functions: dict[Any, LayerFunction] = {}
+        self.layers: dict[str, tuple[nn.Module, Any]] = {}
+        for path, own in (repeated(model) if enabled else {}).items():
+            self.layers[path] = (model.get_submodule(path), own)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Within, the layers are operators."""
+        for path, (layer, own) in self.layers.items():
+            forward = layer.forward
+            layer.forward = self._replacement(path, layer, own, forward)
+        try:
+            yield
+        finally:
+            for layer, _ in self.layers.values():
+                del layer.forward
+
+    def _replacement(
+        self, path: str, layer: nn.Module, own: Any, forward: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._call(path, layer, own, forward, args, kwargs)
+
+        return call
+
+    def _call(
+        self,
+        path: str,
+        layer: nn.Module,
+        own: Any,
+        forward: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+    ) -> Any:
+        leaves, tensors, cache, spec = flatten(args, kwargs, layer_index(layer))
+        shapes = tuple((tuple(t.shape), t.dtype) for t in tensors)
+        key = (own, repr(leaves), str(spec), shapes)
+        function = self.functions.get(key)
+        weights = [tensor for _, tensor in layer_tensors(layer)]
+        if function is None:
+            name = f"{self.prefix}_layer" + (f"_{len(self.functions)}" if self.functions else "")
+            function = LayerFunction(name, path, layer, forward, leaves, spec, tensors)
+            self._define(function, len(weights))
+            self.functions[key] = function
+        results = list(function.apply(*tensors, *weights))
+        if cache is not None:
+            state: Any = cache.layers[layer_index(layer)]
+            state.values, state.keys = results.pop(), results.pop()
+        return function.restore(results)
+
+    def _define(self, function: LayerFunction, weights: int) -> None:
+        """Run the layer once for its results' shapes, and define its operator."""
+        metas = [
+            (t.shape, t.stride(), t.dtype) for t in function.call(function.metas)
+        ]
+        function.metas = [
+            torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="meta")
+            for t in function.metas
+        ]
+        name = f"layer_{next(IDENTITIES)}"
+        operands = ", ".join(f"Tensor a{i}" for i in range(len(function.metas) + weights))
+        results = ", ".join("Tensor" for _ in metas)
+        LIBRARY.define(f"{name}({operands}) -> ({results})")
+
+        def fake(*operands: Tensor) -> Any:
+            out = tuple(
+                operands[0].new_empty_strided(shape, stride, dtype=dtype)
+                for shape, stride, dtype in metas
+            )
+            return out if len(out) > 1 else out[0]
+
+        torch.library.register_fake(f"dfc::{name}", fake, lib=LIBRARY)
+        operator = getattr(torch.ops.dfc, name).default
+
+        def call(*operands: Tensor) -> tuple[Tensor, ...]:
+            out = operator(*operands)
+            return out if isinstance(out, tuple) else (out,)
+
+        function.operator, function.apply = operator, call
+
+
+def flatten(
+    args: Any, kwargs: Any, index: int
+) -> tuple[list[Any], list[Tensor], PositionedCache | None, Any]:
+    """Arguments as leaves with slots for their tensors, the tensors, a cache, and the tree."""
+    flat, spec = pytree.tree_flatten(
+        (args, kwargs), is_leaf=lambda x: isinstance(x, PositionedCache)
+    )
+    leaves: list[Any] = []
+    tensors: list[Tensor] = []
+    cache: PositionedCache | None = None
+    for leaf in flat:
+        if isinstance(leaf, Tensor):
+            leaves.append(Slot(len(tensors)))
+            tensors.append(leaf)
+        elif isinstance(leaf, PositionedCache):
+            cache = leaf
+            start = len(tensors)
+            tensors += leaf.pair(index)
+            has_position = leaf.position is not None
+            if leaf.position is not None:
+                tensors.append(leaf.position)
+            leaves.append(CacheSlot(start, start + 1, start + 2 if has_position else None))
+        else:
+            leaves.append(leaf)
+    return leaves, tensors, cache, spec
+
+
+def starred(path: str) -> str:
+    """`model.layers.0` as `model.layers.*`: the name of the layer that stands for all."""
+    parent, _, last = path.rpartition(".")
+    return f"{parent}.*" if last.isdigit() and parent else path

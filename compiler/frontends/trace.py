@@ -1,0 +1,300 @@
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+"""Tracing: a module and example inputs become ATen graphs, one per function, weights as arguments."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch._functorch.aot_autograd import aot_export_module
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from dfc.frontends.layers import LayerFunction, Outliner, layer_tensors, starred
+
+Kind = Literal["input", "position", "state", "weight", "unused"]
+
+
+@dataclass
+class Argument:
+    """
+    One argument of a function; a `state`'s new value is result `alias`.
+
+    `number` is an input's place among the traced inputs.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    alias: int | None = None
+    number: int = -1
+
+
+@dataclass(frozen=True)
+class Call:
+    """A node that calls a function: with which of the node's arguments, for which module."""
+
+    callee: str
+    path: str
+    operands: tuple[int, ...]
+
+
+@dataclass
+class Function:
+    """One function: its FX graph, one argument per placeholder, and its calls by node name."""
+
+    name: str
+    module: fx.GraphModule
+    arguments: list[Argument]
+    private: bool = False
+    calls: dict[str, Call] = field(default_factory=dict[str, Call])
+
+    @property
+    def graph(self) -> fx.Graph:
+        """The nodes."""
+        return self.module.graph
+
+    def inputs(self) -> list[fx.Node]:
+        """The placeholders, in the order of `arguments`."""
+        return [n for n in self.graph.nodes if n.op == "placeholder"]
+
+    def results(self) -> list[Any]:
+        """The nodes whose values are returned."""
+        output = next(n for n in self.graph.nodes if n.op == "output")
+        return list(cast("Sequence[Any]", output.args[0]))
+
+
+@cache
+def decompositions() -> dict[Any, Any]:
+    """
+    torch-mlir's table without its faults.
+
+    Its tanh-GELU has a wrong constant (own GELU here), its `scaled_dot` keys lose the
+    backward pass, and softmax stays one op with a two-result reduction (decomposed here).
+    """
+    from torch._decomp import decomposition_table as own
+
+    from dfc.frontends.decompositions import OWN
+    from dfc.runtime.mlir import decomposition_table
+
+    aten = torch.ops.aten
+    table = {k: v for k, v in decomposition_table().items() if "scaled_dot" not in str(k)}
+    for key in (aten._softmax.default, aten._log_softmax.default):
+        table[key] = own[key]
+    return table | OWN
+
+
+def trace(
+    root: nn.Module,
+    inputs: Sequence[Tensor],
+    name: str,
+    *,
+    strip: str = "",
+    outline: bool = True,
+) -> list[Function]:
+    """
+    Trace `root(*inputs)` (a tuple of tensors) into a function and those of its repeated layers.
+
+    Arguments are the inputs, then the parameters and buffers that are used, by name without
+    the prefix `strip`. A result that is the new value of a buffer or an input comes last.
+    """
+    outliner = Outliner(root, name, outline)
+    mode = fake_mode(root)
+    with torch.no_grad(), outliner.active(), mode or nullcontext():
+        module, signature = export(root, inputs)
+    function = make_function(name, root, module, signature, strip)
+    tidy(function.graph)
+    name_origins(function, strip, "")
+    functions = [function]
+    for layer in outliner.functions.values():
+        functions.append(trace_layer(layer, mode, strip))
+        drop_unused(functions[-1])
+        connect(function, layer, functions[-1], strip)
+    drop_unused(function)
+    return functions
+
+
+def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
+    """`aot_export_module` for inference."""
+    return aot_export_module(
+        root, tuple(inputs), trace_joint=False, decompositions=decompositions()
+    )
+
+
+def fake_mode(root: nn.Module) -> FakeTensorMode | None:
+    """The mode of a model with abstract weights."""
+    for tensor in (*root.parameters(), *root.buffers()):
+        if isinstance(tensor, FakeTensor):
+            return tensor.fake_mode
+    return None
+
+
+class LayerModule(nn.Module):
+    """A layer as a function of its tensor arguments."""
+
+    def __init__(self, function: LayerFunction) -> None:
+        super().__init__()
+        self.layer = function.layer
+        self.function = function
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The layer's tensor results, then its new cache."""
+        return self.function.call(tensors)
+
+
+def trace_layer(
+    layer: LayerFunction, mode: FakeTensorMode | None, strip: str
+) -> Function:
+    """Trace the layer that stands for all its equals."""
+    mode = mode or FakeTensorMode(allow_non_fake_inputs=True)
+    with torch.no_grad(), mode:
+        tensors = [
+            torch.empty_strided(m.shape, m.stride(), dtype=m.dtype) for m in layer.metas
+        ]
+        root = LayerModule(layer)
+        module, signature = export(root, tensors)
+    function = make_function(layer.name, root, module, signature, "layer.")
+    function.private = True
+    tidy(function.graph)
+    name_origins(function, "layer", starred(layer.path.removeprefix(strip)))
+    for node, argument in zip(function.inputs(), function.arguments, strict=False):
+        if is_position(node):
+            argument.kind = "position"
+    return function
+
+
+def is_position(node: fx.Node) -> bool:
+    """Whether an argument is the position of a cache operator."""
+    value = node.meta["val"]
+    if value.dtype != torch.int64 or value.ndim:
+        return False
+    return any(getattr(user.target, "namespace", "") == "dfc" for user in node.users)
+
+
+def make_function(
+    name: str, root: nn.Module, module: fx.GraphModule, signature: Any, strip: str
+) -> Function:
+    """A traced graph with its arguments named and in order, tied weights merged."""
+    graph = module.graph
+    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    nodes = [n for n in graph.nodes if n.op == "placeholder"]
+    inputs = [n for n in nodes if n.name not in named]
+    weights = merge_tied(root, {n: named[n.name] for n in nodes if n.name in named})
+    weights |= lift_constants(module)
+    mutated = {**signature.buffers_to_mutate, **signature.user_inputs_to_mutate}
+    first_new = order_results(graph, len(mutated))
+    alias = {target: first_new + i for i, target in enumerate(mutated.values())}
+    arguments = [argument(n, f"arg{i}", "input", alias) for i, n in enumerate(inputs)]
+    for i, found in enumerate(arguments):
+        found.number = i
+    for node, label in weights.items():
+        arguments.append(argument(node, label, "weight", alias))
+        arguments[-1].name = label.removeprefix(strip)
+    for node in reversed([*inputs, *weights]):
+        first = next(iter(graph.nodes))
+        if node is not first:
+            first.prepend(node)
+    return Function(name, module, arguments)
+
+
+def argument(node: fx.Node, name: str, kind: Kind, alias: Mapping[str, int]) -> Argument:
+    """The description of a placeholder."""
+    value, new = node.meta["val"], alias.get(name, alias.get(node.name))
+    kind = kind if new is None else "state"
+    return Argument(name, kind, tuple(value.shape), value.dtype, new)
+
+
+def tidy(graph: fx.Graph) -> None:
+    """Drop assertions about metadata and multiplications by one."""
+    aten: Any = torch.ops.aten
+    for node in list(graph.nodes):
+        if node.target == aten._assert_tensor_metadata.default:
+            graph.erase_node(node)
+        elif node.target == aten.mul.Tensor and node.args[1] == 1:
+            source: Any = node.args[0]
+            if source.meta["val"].dtype == node.meta["val"].dtype:
+                node.replace_all_uses_with(source)
+                graph.erase_node(node)
+
+
+def merge_tied(root: nn.Module, weights: Mapping[fx.Node, str]) -> dict[fx.Node, str]:
+    """Weights by node; of several names of one tensor the first stays."""
+    tensors = dict(root.named_parameters(remove_duplicate=False))
+    tensors |= dict(root.named_buffers(remove_duplicate=False))
+    first: dict[int, fx.Node] = {}
+    kept: dict[fx.Node, str] = {}
+    for node, name in weights.items():
+        owner = first.setdefault(id(tensors[name]), node)
+        if owner is node:
+            kept[node] = name
+        else:
+            node.replace_all_uses_with(owner)
+            node.graph.erase_node(node)
+    return kept
+
+
+def order_results(graph: fx.Graph, mutated: int) -> int:
+    """Move the first `mutated` results behind the others; the index of the first of them."""
+    output = next(n for n in graph.nodes if n.op == "output")
+    results = list(cast("Sequence[Any]", output.args[0]))
+    own = [r for r in results[mutated:] if r is not None]
+    output.args = ((*own, *results[:mutated]),)
+    return len(own)
+
+
+def lift_constants(module: fx.GraphModule) -> dict[fx.Node, str]:
+    """Turn constant tensors of a graph into arguments, so that none stands in the text."""
+    graph = module.graph
+    lifted: dict[fx.Node, str] = {}
+    for node in list(graph.nodes):
+        if node.op != "get_attr":
+            continue
+        value = getattr(module, str(node.target))
+        with graph.inserting_before(next(iter(graph.nodes))):
+            new = graph.placeholder(f"constant{node.target}")
+        new.meta = {**node.meta, "val": node.meta.get("val", value), "constant": value}
+        node.replace_all_uses_with(new)
+        graph.erase_node(node)
+        lifted[new] = f"constant{node.target}"
+    return lifted
+
+
+def connect(caller: Function, layer: LayerFunction, callee: Function, strip: str) -> None:
+    """Note which nodes call a layer's function, for which module and with which operands."""
+    weights = [name for name, _ in layer_tensors(layer.layer)]
+    index = {name: len(layer.metas) + i for i, name in enumerate(weights)}
+    operands = [index.get(a.name, a.number) for a in callee.arguments]
+    for node in caller.graph.nodes:
+        if node.target is layer.operator:
+            path = module_path(node).removeprefix(strip)
+            caller.calls[node.name] = Call(callee.name, path, tuple(operands))
+
+
+def drop_unused(function: Function) -> None:
+    """Remove dead nodes and unused weights (of a private function: unused arguments)."""
+    graph = function.graph
+    graph.eliminate_dead_code()
+    kept: list[Argument] = []
+    for node, found in zip(function.inputs(), list(function.arguments), strict=True):
+        if node.users or (found.kind != "weight" and not function.private):
+            kept.append(found)
+        else:
+            graph.erase_node(node)
+            found.kind = "unused"
+    function.arguments = kept
+
+
+def module_path(node: fx.Node) -> str:
+    """The path of the module whose forward made a node."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return list(stack.values())[-1][0] if stack else ""
+
+
+def name_origins(function: Function, strip: str, prefix: str) -> None:
+    """Give every node its `dfc.origin`: `module.path:node`."""
+    for node in function.graph.nodes:
+        path = f"{module_path(node)}.".removeprefix(strip).rstrip(".")
+        node.meta["dfc.origin"] = f"{prefix}{path}:{node.name}"
