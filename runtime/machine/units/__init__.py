@@ -1,1 +1,44 @@
-"""Unit kinds: cycles and energy of an op on a token."""
+"""Kinds of compute units: dfc's own, and those of the entry point group `dfc.unit_kinds`."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from dfc.runtime.machine.units.attention_engine import AttentionEngine
+from dfc.runtime.machine.units.base import Unit
+from dfc.runtime.machine.units.fixed_rate import FixedRate
+from dfc.runtime.machine.units.systolic import Systolic
+from dfc.runtime.machine.units.tlmm import Tlmm
+from dfc.runtime.machine.units.vector import Vector
+
+KINDS: dict[str, type[Unit]] = {
+    "attention-engine": AttentionEngine,
+    "fixed-rate": FixedRate,
+    "systolic": Systolic,
+    "tlmm": Tlmm,
+    "vector": Vector,
+}
+
+
+@cache
+def unit_kinds() -> Mapping[str, type[Unit]]:
+    """Every kind of unit by name; an installed package adds its own by entry point."""
+    found = {point.name: point.load() for point in entry_points(group="dfc.unit_kinds")}
+    return {**found, **KINDS}
+
+
+def parse_unit(data: Any) -> Unit:
+    """A unit of the class that its `kind` names."""
+    if isinstance(data, Unit):
+        return data
+    table = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    kinds = unit_kinds()
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        got = "none" if kind is None else f"`{kind}`"
+        raise ValueError(f"expected `kind` of {', '.join(sorted(kinds))}, got {got}")
+    return kinds[kind].model_validate(table)
+
+
+__all__ = ["KINDS", "Unit", "parse_unit", "unit_kinds"]

@@ -1,0 +1,145 @@
+"""What every kind of unit answers: can it run an op, how long does it take, what does it cost."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from xdsl.ir import Operation, SSAValue
+
+from dfc.runtime.machine.access import Access, Lane
+from dfc.runtime.machine.cost import Cost, Part, round_up
+from dfc.runtime.machine.number import Anything, Count, Number, Whole
+from dfc.runtime.machine.work import is_free, traffic
+
+Controls = Callable[[SSAValue], int | None]
+"""The value of an index or i1 in a body, `None` when it is not known."""
+
+NO_CYCLES = Number[int](value=0, kind="source", note="none unless the file says so")
+TWO_SLOTS = Number[int](value=2, kind="source", note="double buffered by default")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Bytes that an in-place operand moves over the lanes it goes through."""
+
+    operand: int
+    size: int
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a kind makes of a body: time, energy, and the in-place operands its time already holds."""
+
+    parts: tuple[Part, ...]
+    energy_pj: float = 0.0
+    streams: tuple[Stream, ...] = ()
+
+
+@dataclass
+class Loads:
+    """Bytes per lane of the streams that run beside the compute."""
+
+    ticks: dict[str, Fraction] = field(default_factory=dict[str, Fraction])
+    numbers: dict[str, tuple[Anything, ...]] = field(
+        default_factory=dict[str, "tuple[Anything, ...]"]
+    )
+
+    def add(self, stream: Stream) -> None:
+        """Put a stream's bytes on each of its lanes."""
+        for lane in stream.lanes:
+            ticks = lane.ticks(stream.size)
+            self.ticks[lane.resource] = (
+                self.ticks.get(lane.resource, Fraction()) + ticks
+            )
+            self.numbers[lane.resource] = lane.numbers
+
+    def beyond(self, busy: Fraction) -> tuple[Part, ...]:
+        """What the slowest lane takes longer than the compute."""
+        if not self.ticks:
+            return ()
+        slowest = max(self.ticks, key=lambda name: self.ticks[name])
+        wait = self.ticks[slowest] - busy
+        return (Part(wait, slowest, self.numbers[slowest]),) if wait > 0 else ()
+
+
+class Unit(BaseModel):
+    """
+    A compute unit.
+
+    It reads and writes `data_tier`, reads weights from `weight_tier` (`data_tier` when left
+    out), and reaches the tiers in `streams` in place, through their ports. Weights are held in
+    `weight_slots` buffers: one means that a load waits for the launches before it.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    source: str = ""
+    kind: str
+    data_tier: str
+    weight_tier: str | None = None
+    streams: tuple[str, ...] = ()
+    weight_slots: Count = TWO_SLOTS
+    configure_cycles: Whole = NO_CYCLES
+
+    @abstractmethod
+    def runs(self, op: Operation) -> bool:
+        """Whether the unit has the function and the dtypes of an op that does work."""
+
+    @abstractmethod
+    def effort(
+        self, ops: Sequence[Operation], controls: Controls, access: Access
+    ) -> Effort:
+        """Time and energy of a body before rounding."""
+
+    def supports(self, op: Operation) -> bool:
+        """Whether the unit can run an op; constants, views and index arithmetic cost nothing anywhere."""
+        return is_free(op) or self.runs(op)
+
+    def tile_multiples(self, op: Operation) -> Mapping[str, int]:
+        """Sizes of m, n, k that fill the unit: a tile of multiples of these wastes nothing."""
+        return {}
+
+    def tier_names(self) -> Iterable[tuple[str, str]]:
+        """The keys that name a tier, and what they name."""
+        yield "data_tier", self.data_tier
+        if self.weight_tier is not None:
+            yield "weight_tier", self.weight_tier
+        for tier in self.streams:
+            yield "streams", tier
+
+    def port_names(self) -> Iterable[tuple[str, str]]:
+        """The keys that name a port, and what they name."""
+        return ()
+
+    def cost(
+        self, ops: Sequence[Operation], controls: Controls, access: Access
+    ) -> Cost:
+        """Cost of a body on this unit; in-place operands run beside the compute, the slower sets the time."""
+        effort = self.effort(ops, controls, access)
+        busy = sum((part.ticks for part in effort.parts), Fraction())
+        handled = {stream.operand for stream in effort.streams}
+        loads, streams = Loads(), list(effort.streams)
+        for operand, moved in traffic(ops, controls).items():
+            if operand in handled or access.is_near(operand):
+                continue
+            for direction, size in moved:
+                stream = Stream(operand, size, access.lanes(operand, direction))
+                loads.add(stream)
+                streams.append(stream)
+        holds = {lane.resource: None for stream in streams for lane in stream.lanes}
+        sizes: dict[int, int] = {}
+        for stream in streams:
+            sizes[stream.operand] = sizes.get(stream.operand, 0) + stream.size
+        return Cost(
+            terms=round_up((*effort.parts, *loads.beyond(busy))),
+            energy_pj=effort.energy_pj,
+            holds=tuple(holds),
+            stream_bytes=sizes,
+        )
+
+
+Direction = Literal["read", "write"]
