@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from xdsl.passes import ModulePass
 
 # In the order a pipeline runs them.
-PASSES: tuple[str, ...] = ()
+PASSES: tuple[str, ...] = (
+    "attach-target",
+    "decompose-ternary-linear",
+)
 
 
 def module_name(name: str) -> str:
