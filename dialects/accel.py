@@ -23,6 +23,7 @@ from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_attr_definition,
     irdl_op_definition,
+    lazy_traits_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -31,10 +32,23 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure
-from xdsl.utils.exceptions import VerifyException
+from xdsl.traits import (
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    NoTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+)
 
-from dfc.dialects.utils import element, expect, shape
+from dfc.dialects.utils import (
+    Canonicalized,
+    element,
+    expect,
+    expect_buffers,
+    expect_types,
+    shape,
+)
 
 
 @irdl_attr_definition
@@ -54,7 +68,9 @@ class YieldOp(AbstractYieldOperation[Attribute]):
 
     name = "accel.yield"
 
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(
+        lambda: (IsTerminator(), Pure(), HasParent(KernelOp, LaunchOp))
+    )
 
 
 def body_values(region: Region) -> list[Attribute]:
@@ -85,7 +101,7 @@ class KernelOp(IRDLOperation):
     outputs = var_result_def()
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    traits = traits_def(IsolatedFromAbove(), NoTerminator())
+    traits = traits_def(IsolatedFromAbove(), NoTerminator(), RecursiveMemoryEffect())
     assembly_format = (
         "$sym (`ins` `(` $inputs^ `:` type($inputs) `)`)? (`outs` `(` $outs^ `:` type($outs) `)`)?"
         " (`->` `(` type($outputs)^ `)`)? $body attr-dict"
@@ -116,23 +132,22 @@ class KernelOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        want = [value.type for value in (*self.inputs, *self.outs)]
-        got = [argument.type for argument in self.body.block.args]
-        expect(want == got, f"body arguments {_list(want)}", _list(got))
+        boundary = (*self.inputs, *self.outs)
+        expect_buffers(boundary)
+        expect_types(
+            "body arguments",
+            [argument.type for argument in self.body.block.args],
+            [value.type for value in boundary],
+        )
         types = [result.type for result in self.outputs]
         expect(not (types and self.outs), "results or `outs`", "both")
-        made = body_values(self.body)
-        expect(made == types, f"a yield of {_list(types)}", _list(made))
+        expect_types("a yield of", body_values(self.body), types)
         for name, values, count in (
             ("operand_values", self.operand_values, len(self.inputs)),
             ("result_values", self.result_values, len(types) or len(self.outs)),
         ):
             if values is not None:
                 expect(len(values) == count, f"{count} names in `{name}`", len(values))
-
-
-def _list(types: Sequence[Attribute]) -> str:
-    return ", ".join(map(str, types)) or "none"
 
 
 @irdl_op_definition
@@ -156,7 +171,7 @@ class LaunchOp(IRDLOperation):
     event = result_def(EventType)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    traits = traits_def(IsolatedFromAbove())
+    traits = traits_def(IsolatedFromAbove(), Canonicalized())
     assembly_format = (
         "`on` $unit (`after` `(` $after^ `)`)? (`ins` `(` $inputs^ `:` type($inputs) `)`)?"
         " (`outs` `(` $outs^ `:` type($outs) `)`)? $body attr-dict"
@@ -178,21 +193,15 @@ class LaunchOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        arguments = self.body.block.args
         values = (*self.inputs, *self.outs)
-        expect(
-            len(arguments) == len(values),
-            f"{len(values)} body arguments",
-            len(arguments),
+        expect_buffers(values)
+        expect_types(
+            "body arguments",
+            [argument.type for argument in self.body.block.args],
+            [value_type(value) for value in values],
         )
-        for argument, value in zip(arguments, values, strict=True):
-            want = value_type(value)
-            expect(
-                argument.type == want, f"a body argument of type {want}", argument.type
-            )
         made = body_values(self.body)
-        want = [value_type(value) for value in self.outs]
-        expect(made == want, f"a yield of {_list(want)}", _list(made))
+        expect_types("a yield of", made, [value_type(value) for value in self.outs])
 
 
 def value_type(value: SSAValue) -> Attribute:
@@ -214,14 +223,14 @@ class WaitOp(IRDLOperation):
 
     events = var_operand_def(EventType)
 
+    traits = traits_def(Canonicalized())
     assembly_format = "$events attr-dict"
 
     def __init__(self, events: Sequence[SSAValue]) -> None:
         super().__init__(operands=[events])
 
     def verify_(self) -> None:
-        if not self.events:
-            raise VerifyException("expected an event to wait for, got none")
+        expect(len(self.events) > 0, "an event to wait for", "none")
 
 
 @irdl_op_definition
@@ -259,6 +268,7 @@ class ConfigureOp(IRDLOperation):
     event = result_def(EventType)
 
     irdl_options = (ParsePropInAttrDict(),)
+    traits = traits_def(Canonicalized())
     assembly_format = "$unit `to` $configuration (`after` `(` $after^ `)`)? attr-dict"
 
     def __init__(

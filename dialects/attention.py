@@ -31,11 +31,14 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 
 from dfc.dialects.utils import (
+    Canonicalized,
     element,
     expect,
+    expect_element,
     expect_float,
     expect_rank,
     expect_shape,
+    expect_type,
     optional,
     parse_keyed,
     print_keyed,
@@ -93,7 +96,7 @@ class ScheduleAttr(ParametrizedAttribute):
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         """Parse `<name, key = …>` or `<key = …, …>`."""
         found = parse_keyed(
-            parser, ("softmax", "order", "keys", "rows"), optional_head="name"
+            parser, ("softmax", "order", "keys"), ("rows",), optional_head="name"
         )
         name = str(found.pop("name", "naive"))
         if name not in SHORTHANDS:
@@ -170,7 +173,7 @@ class SdpaOp(IRDLOperation):
     y = result_def(AnyTensorTypeConstr)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonicalized())
     assembly_format = (
         "$q `,` $k `,` $v (`at` $position^)? (`mask` $mask^ `:` type($mask))? attr-dict"
         " `:` type($q) `,` type($k) `,` type($v) `->` type($y)"
@@ -206,22 +209,16 @@ class SdpaOp(IRDLOperation):
         for name, value in (("q", self.q), ("k", self.k), ("v", self.v)):
             expect_rank(name, value, 4)
             expect_float(name, value)
-            expect(
-                element(value) == element(self.q),
-                f"`{name}` of {element(self.q)}",
-                element(value),
-            )
+            expect_element(name, value, element(self.q))
         batch, heads, rows, depth = shape(self.q)
         groups, keys = shape(self.k)[1:3]
         expect_shape("k", self.k, (batch, groups, keys, depth))
         expect_shape("v", self.v, (batch, groups, keys, depth))
-        expect(heads % groups == 0, f"key heads that divide {heads}", groups)
-        expect_shape("y", self.y, (batch, heads, rows, depth))
-        expect(
-            element(self.y) == element(self.q),
-            f"`y` of {element(self.q)}",
-            element(self.y),
-        )
+        divides = groups > 0 and heads % groups == 0
+        expect(divides, f"key heads that divide {heads}", groups)
+        expect_type("y", self.y, self.q.type)
+        if self.position is not None:
+            expect(rows <= keys, f"at most {keys} query rows with a position", rows)
         self._verify_mask((batch, heads, rows, keys))
         self._verify_options()
 
@@ -286,16 +283,8 @@ class KvWriteOp(IRDLOperation):
         rows = shape(self.new)[2]
         expect_shape("new", self.new, (batch, groups, rows, depth))
         expect(rows <= capacity, f"at most {capacity} new rows", rows)
-        expect(
-            element(self.new) == element(self.cache),
-            f"`new` of {element(self.cache)}",
-            element(self.new),
-        )
-        expect(
-            self.result.type == self.cache.type,
-            f"`result` of type {self.cache.type}",
-            self.result.type,
-        )
+        expect_element("new", self.new, element(self.cache))
+        expect_type("result", self.result, self.cache.type)
 
 
 Attention = Dialect("attention", [SdpaOp, KvWriteOp], [ScheduleAttr])

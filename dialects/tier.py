@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, StringAttr, i64
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, NoneAttr, i64
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -14,20 +14,23 @@ from xdsl.irdl import (
     traits_def,
     var_operand_def,
 )
-from xdsl.traits import MemoryAllocEffect
 from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.accel import EventType
-from dfc.dialects.utils import element, expect, shape
+from dfc.dialects.utils import (
+    AllocatesResults,
+    Canonicalized,
+    element,
+    expect,
+    expect_buffers,
+    expect_element,
+    expect_shape,
+    expect_static,
+    shape,
+    tier_of,
+)
 
-
-def tier_of(value: SSAValue) -> str:
-    """The tier of a memref value; a `VerifyException` when its memory space is no string."""
-    kind = value.type
-    space = kind.memory_space if isinstance(kind, MemRefType) else None
-    if not isinstance(space, StringAttr):
-        raise VerifyException(f"expected a memref in a tier, got {kind}")
-    return space.data
+__all__ = ["AllocOp", "CopyOp", "Tier", "tier_of"]
 
 
 @irdl_op_definition
@@ -44,7 +47,7 @@ class AllocOp(IRDLOperation):
     buffer = result_def(MemRefType.constr())
 
     irdl_options = (ParsePropInAttrDict(),)
-    traits = traits_def(MemoryAllocEffect())
+    traits = traits_def(AllocatesResults())
     assembly_format = "(`offset` $offset_bytes^)? attr-dict `:` type($buffer)"
 
     def __init__(self, result_type: Attribute, offset: int | None = None) -> None:
@@ -56,12 +59,11 @@ class AllocOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        tier_of(self.buffer)
-        expect(
-            all(size >= 0 for size in shape(self.buffer)),
-            "static sizes",
-            "a dynamic one",
-        )
+        expect_buffers([self.buffer])
+        expect_static("buffer", self.buffer)
+        layout = self.buffer.type.layout
+        if not isinstance(layout, NoneAttr):
+            raise VerifyException(f"expected a buffer without a layout, got {layout}")
         if self.offset_bytes is not None:
             offset = self.offset_bytes.value.data
             expect(offset >= 0, "`offset` of at least 0", offset)
@@ -82,6 +84,7 @@ class CopyOp(IRDLOperation):
     after = var_operand_def(EventType)
     event = result_def(EventType)
 
+    traits = traits_def(Canonicalized())
     assembly_format = (
         "$source `to` $target (`after` `(` $after^ `)`)? attr-dict"
         " `:` type($source) `to` type($target)"
@@ -96,14 +99,10 @@ class CopyOp(IRDLOperation):
         super().__init__(operands=[source, target, after], result_types=[EventType()])
 
     def verify_(self) -> None:
-        tier_of(self.source)
-        tier_of(self.target)
-        same = shape(self.source) == shape(self.target)
-        expect(same, f"`target` of shape {shape(self.source)}", shape(self.target))
-        kind = element(self.source)
-        expect(
-            element(self.target) == kind, f"`target` of {kind}", element(self.target)
-        )
+        expect_buffers([self.source, self.target])
+        expect_static("source", self.source)
+        expect_shape("target", self.target, shape(self.source))
+        expect_element("target", self.target, element(self.source))
 
 
 Tier = Dialect("tier", [AllocOp, CopyOp], [])

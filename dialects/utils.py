@@ -1,20 +1,30 @@
-"""What the dialects' verifiers and formats share: shapes, dtypes and keyed attribute parameters."""
+"""What the dialects' verifiers and formats share: shapes, dtypes, buffers and keyed attribute parameters."""
 
 from collections.abc import Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
+    FixedBitwidthType,
     Float16Type,
     Float32Type,
     IntegerType,
     MemRefType,
     ShapedType,
+    Signedness,
+    StringAttr,
     TensorType,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.parser import AttrParser
+from xdsl.pattern_rewriter import RewritePattern
 from xdsl.printer import Printer
+from xdsl.traits import (
+    EffectInstance,
+    HasCanonicalizationPatternsTrait,
+    MemoryEffect,
+    MemoryEffectKind,
+)
 from xdsl.utils.exceptions import VerifyException
 
 FLOATS = (Float32Type, BFloat16Type, Float16Type)
@@ -30,9 +40,10 @@ def shape(value: SSAValue) -> tuple[int, ...]:
 
 def element(value: SSAValue) -> Attribute:
     """The element type of a tensor or memref value, or its type when it has none."""
-    if isinstance(value.type, TensorType | MemRefType):
-        return cast("TensorType[Attribute]", value.type).element_type
-    return value.type
+    kind = value.type
+    if isinstance(kind, TensorType | MemRefType):
+        return cast("TensorType[Attribute] | MemRefType[Attribute]", kind).element_type
+    return kind
 
 
 def is_float(value: SSAValue) -> bool:
@@ -40,10 +51,18 @@ def is_float(value: SSAValue) -> bool:
     return isinstance(element(value), FLOATS)
 
 
+def is_f32(value: SSAValue) -> bool:
+    """Whether the elements are f32."""
+    return isinstance(element(value), Float32Type)
+
+
 def is_int(value: SSAValue, width: int) -> bool:
     """Whether the elements are signless integers of this width."""
     kind = element(value)
-    return isinstance(kind, IntegerType) and kind.width.data == width
+    if not isinstance(kind, IntegerType):
+        return False
+    kind = cast("IntegerType[int, Signedness]", kind)
+    return kind.width.data == width and kind.signedness.data is Signedness.SIGNLESS
 
 
 def expect(condition: bool, expected: str, got: object) -> None:
@@ -54,9 +73,10 @@ def expect(condition: bool, expected: str, got: object) -> None:
 
 def expect_shape(name: str, value: SSAValue, expected: Sequence[int]) -> None:
     """Check one value's shape; the message names the value."""
-    want = "x".join(map(str, expected)) or "()"
-    got = "x".join(map(str, shape(value))) or "()"
-    expect(tuple(expected) == shape(value), f"`{name}` of shape {want}", f"shape {got}")
+    if tuple(expected) != shape(value):
+        want = "x".join(map(str, expected)) or "()"
+        got = "x".join(map(str, shape(value))) or "()"
+        raise VerifyException(f"expected `{name}` of shape {want}, got shape {got}")
 
 
 def expect_float(name: str, value: SSAValue) -> None:
@@ -64,9 +84,60 @@ def expect_float(name: str, value: SSAValue) -> None:
     expect(is_float(value), f"`{name}` of f32, bf16 or f16", element(value))
 
 
+def expect_int(name: str, value: SSAValue, width: int) -> None:
+    """Check that a value's elements are signless integers of this width."""
+    expect(is_int(value, width), f"`{name}` of i{width}", element(value))
+
+
+def expect_element(name: str, value: SSAValue, kind: Attribute) -> None:
+    """Check a value's element type."""
+    if element(value) != kind:
+        raise VerifyException(f"expected `{name}` of {kind}, got {element(value)}")
+
+
+def expect_type(name: str, value: SSAValue, kind: Attribute) -> None:
+    """Check a value's type."""
+    if value.type != kind:
+        raise VerifyException(f"expected `{name}` of type {kind}, got {value.type}")
+
+
+def expect_types(
+    what: str, found: Sequence[Attribute], wanted: Sequence[Attribute]
+) -> None:
+    """Check a list of types."""
+    if list(found) != list(wanted):
+        want = ", ".join(map(str, wanted)) or "none"
+        got = ", ".join(map(str, found)) or "none"
+        raise VerifyException(f"expected {what} {want}, got {got}")
+
+
 def expect_rank(name: str, value: SSAValue, rank: int) -> None:
     """Check one value's number of dimensions; the message names the value."""
     expect(len(shape(value)) == rank, f"{rank}-d `{name}`", f"shape {shape(value)}")
+
+
+def expect_static(name: str, value: SSAValue) -> None:
+    """Check that no dimension of a value is dynamic."""
+    expect(min(shape(value), default=0) >= 0, f"`{name}` of static shape", value.type)
+
+
+def tier_of(value: SSAValue) -> str:
+    """The tier of a memref value; a `VerifyException` when its memory space is no string."""
+    kind = value.type
+    space = kind.memory_space if isinstance(kind, MemRefType) else None
+    if not isinstance(space, StringAttr):
+        raise VerifyException(f"expected a memref in a tier, got {kind}")
+    return space.data
+
+
+def expect_buffers(values: Sequence[SSAValue]) -> None:
+    """Check that those values that are memrefs have a tier and elements of whole bytes."""
+    for value in values:
+        if isinstance(value.type, MemRefType):
+            tier_of(value)
+            kind = element(value)
+            whole = isinstance(kind, FixedBitwidthType) and kind.bitwidth % 8 == 0
+            expect(whole, "a memref of whole-byte elements", kind)
 
 
 def optional(value: SSAValue | Operation | None) -> list[SSAValue | Operation]:
@@ -74,42 +145,66 @@ def optional(value: SSAValue | Operation | None) -> list[SSAValue | Operation]:
     return [] if value is None else [value]
 
 
+class AllocatesResults(MemoryEffect):
+    """An op whose results are its own: dropped when nothing uses them, never merged with an equal op."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> set[EffectInstance]:
+        """One allocation for each result."""
+        return {EffectInstance(MemoryEffectKind.ALLOC, value) for value in op.results}
+
+
+class Canonicalized(HasCanonicalizationPatternsTrait):
+    """An op with rewrites in `dfc.dialects.canonicalization`."""
+
+    def get_patterns(self, op: type[Operation]) -> tuple[RewritePattern, ...]:
+        """The rewrites of this op."""
+        from dfc.dialects.canonicalization import PATTERNS
+
+        return PATTERNS[op]
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        """None without an op to look up."""
+        return ()
+
+
 def parse_keyed(
     parser: AttrParser,
-    keys: Sequence[str],
+    words: Sequence[str],
+    numbers: Sequence[str] = (),
     head: str | None = None,
     optional_head: str | None = None,
 ) -> dict[str, str | int]:
     """
-    Parse `<word, key = word | integer, …>`.
+    Parse `<word, key = word, key = integer, …>`.
 
     With `head` the first entry is a bare word, stored under that name; with `optional_head`
     it may be one.
 
-    Raises a parse error for a key that is not in `keys`.
+    Raises a parse error for a key that is in neither `words` nor `numbers`.
     """
     found: dict[str, str | int] = {}
+    keys = (*words, *numbers)
 
     def entry() -> None:
         key = parser.parse_identifier()
-        if head is not None and not found:
-            found[head] = key
-            return
-        if optional_head is not None and not found and key not in keys:
-            found[optional_head] = key
+        if not found and (head or (optional_head and key not in keys)):
+            found[head or optional_head or ""] = key
             return
         if key not in keys:
             parser.raise_error(f"expected one of {', '.join(keys)}, got `{key}`")
         if key in found:
             parser.raise_error(f"expected `{key}` once, got it twice")
         parser.parse_punctuation("=")
-        number = parser.parse_optional_integer(allow_boolean=False)
-        found[key] = number if number is not None else parser.parse_identifier()
+        if key in numbers:
+            found[key] = parser.parse_integer(allow_boolean=False)
+        else:
+            found[key] = parser.parse_identifier()
 
-    with parser.in_angle_brackets():
-        entry()
-        while parser.parse_optional_punctuation(",") is not None:
-            entry()
+    parser.parse_comma_separated_list(parser.Delimiter.ANGLE, entry)
+    if head is not None and not found:
+        parser.raise_error(f"expected a {head}, got none")
     return found
 
 

@@ -1,0 +1,112 @@
+"""The rewrites that `canonicalize` applies to the ops of the dialects, by op."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import DenseArrayBase, i32
+from xdsl.ir import Operation, SSAValue
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from dfc.dialects.accel import ConfigureOp, LaunchOp, StartOp, WaitOp
+from dfc.dialects.attention import SdpaOp
+from dfc.dialects.stream import ForkOp
+from dfc.dialects.ternary import PackOp, UnpackOp
+from dfc.dialects.tier import CopyOp
+from dfc.dialects.utils import shape
+
+
+class ForgetUnpackOfPack(RewritePattern):
+    """`unpack(pack(%w))` of one whole tile is `%w`."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: UnpackOp, rewriter: PatternRewriter) -> None:
+        pack = op.packed.owner
+        if not isinstance(pack, PackOp) or pack.packing != op.packing:
+            return
+        if pack.w.type != op.w.type or pack.tile.get_values() != shape(pack.w):
+            return
+        rewriter.replace(op, [], [pack.w])
+
+
+class DropWideWindow(RewritePattern):
+    """A `window` as long as the keys hides none of them, unless the schedule holds keys by it."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: SdpaOp, rewriter: PatternRewriter) -> None:
+        held = op.schedule is not None and op.schedule.keys.data == "held"
+        if op.window is None or held or op.window.value.data < shape(op.k)[2]:
+            return
+        op.window = None
+        rewriter.notify_op_modified(op)
+
+
+class ShrinkFork(RewritePattern):
+    """Copies without a use go; the only copy left is the stream itself."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ForkOp, rewriter: PatternRewriter) -> None:
+        used = [copy for copy in op.copies if copy.first_use is not None]
+        if len(used) == 1:
+            new = [op.tokens if copy in used else None for copy in op.copies]
+            rewriter.replace(op, [], new)
+        elif used and len(used) < len(op.copies):
+            fork = ForkOp(op.tokens, len(used))
+            fork.attributes.update(op.attributes)
+            copies = iter(fork.copies)
+            new = [next(copies) if copy in used else None for copy in op.copies]
+            rewriter.replace(op, fork, new)
+
+
+def open_events(events: Sequence[SSAValue]) -> list[SSAValue]:
+    """The events that are not known to have happened, each once."""
+    return [
+        event for event in dict.fromkeys(events) if not isinstance(event.owner, StartOp)
+    ]
+
+
+class DropHappenedEvents(RewritePattern):
+    """An op need not start after what has happened (`accel.start`), nor twice after one event."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        assert isinstance(op, LaunchOp | ConfigureOp | CopyOp)
+        after = open_events(op.after)
+        if len(after) == len(op.after):
+            return
+        if isinstance(op, LaunchOp):
+            sizes = [len(after), len(op.inputs), len(op.outs)]
+            segments = DenseArrayBase.from_list(i32, sizes)
+            op.operands = [*after, *op.inputs, *op.outs]
+            op.properties["operandSegmentSizes"] = segments
+        elif isinstance(op, CopyOp):
+            op.operands = [op.source, op.target, *after]
+        else:
+            op.operands = after
+        rewriter.notify_op_modified(op)
+
+
+class ShortenWait(RewritePattern):
+    """A wait for what has happened waits for nothing."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: WaitOp, rewriter: PatternRewriter) -> None:
+        events = open_events(op.events)
+        if not events:
+            rewriter.erase(op)
+        elif len(events) < len(op.events):
+            op.operands = events
+            rewriter.notify_op_modified(op)
+
+
+PATTERNS: dict[type[Operation], tuple[RewritePattern, ...]] = {
+    UnpackOp: (ForgetUnpackOfPack(),),
+    SdpaOp: (DropWideWindow(),),
+    ForkOp: (ShrinkFork(),),
+    LaunchOp: (DropHappenedEvents(),),
+    ConfigureOp: (DropHappenedEvents(),),
+    CopyOp: (DropHappenedEvents(),),
+    WaitOp: (ShortenWait(),),
+}
+"""The rewrites of each op that is `Canonicalized`."""
