@@ -12,6 +12,7 @@ from typing import Any, cast
 import ml_dtypes
 import numpy as np
 from xdsl.context import Context
+from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     AnyFloat,
@@ -21,12 +22,16 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
     FloatAttr,
+    IndexType,
+    IntegerAttr,
     ModuleOp,
     StringAttr,
+    TensorType,
     UnregisteredOp,
     i32,
 )
 from xdsl.dialects.linalg import GenericOp, IteratorTypeAttr
+from xdsl.dialects.tensor import ExtractOp, FromElementsOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineDimExpr
 from xdsl.parser import Parser
@@ -328,6 +333,13 @@ class Importer:
             results = self.translate(
                 name, operands, types, attributes, origin, self.block
             )
+        elif name in RESHAPES and () in (static_shape(operands[0].type), static_shape(types[0])):
+            ops = reshape_scalar(operands[0], types[0])
+            for new in ops:
+                if origin is not None:
+                    new.attributes[ORIGIN] = origin
+                self.block.add_op(new)
+            results = ops[-1].results
         else:
             regions = [self._region(region) for region in op.regions]
             new = build(self.context, name, operands, types, attributes, regions)
@@ -418,6 +430,28 @@ def build(
         attributes={n: a for n, a in attributes.items() if n not in known},
         regions=regions,
     )
+
+
+def static_shape(kind: Attribute) -> tuple[int, ...]:
+    """The shape of a tensor type."""
+    return tuple(cast("TensorType[Attribute]", kind).get_shape())
+
+
+RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape")
+
+
+def reshape_scalar(source: SSAValue, target: Attribute) -> list[Operation]:
+    """
+    A tensor of one element in another shape, one of the two of rank 0.
+
+    xDSL's reshapes insist on dimensions to group: take the element out and put it back.
+    """
+    kind = cast("TensorType[Attribute]", source.type)
+    zero = ConstantOp(IntegerAttr(0, IndexType()))
+    places = [zero.result] * len(kind.get_shape())
+    element = ExtractOp(source, places, kind.element_type)
+    made = FromElementsOp.create(operands=[element.result], result_types=[target])
+    return [*([zero] if places else []), element, made]
 
 
 def generalise(
