@@ -1,1 +1,15 @@
-"""Front ends: PyTorch and MLIR text to the tensor level."""
+"""Front ends: from PyTorch or MLIR text to one module at tensor level."""
+
+from dfc.frontends.eager import eager_run, eager_values
+from dfc.frontends.load import load_model, trace_language_model, trace_module
+from dfc.frontends.traced import Fallback, Traced
+
+__all__ = [
+    "Fallback",
+    "Traced",
+    "eager_run",
+    "eager_values",
+    "load_model",
+    "trace_language_model",
+    "trace_module",
+]

@@ -163,7 +163,9 @@ class Decode(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, ids: Tensor, position: Tensor, *caches: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, ids: Tensor, position: Tensor, *caches: Tensor
+    ) -> tuple[Tensor, ...]:
         """Run one token at a position of the caches."""
         past = PositionedCache(caches, position)
         return run(self.model, ids, position.reshape(1, 1), past)

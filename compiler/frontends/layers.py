@@ -204,7 +204,9 @@ class Outliner:
         function = self.functions.get(key)
         weights = [tensor for _, tensor in layer_tensors(layer)]
         if function is None:
-            name = f"{self.prefix}_layer" + (f"_{len(self.functions)}" if self.functions else "")
+            name = f"{self.prefix}_layer" + (
+                f"_{len(self.functions)}" if self.functions else ""
+            )
             function = LayerFunction(name, path, layer, forward, leaves, spec, tensors)
             self._define(function, len(weights))
             self.functions[key] = function
@@ -216,15 +218,15 @@ class Outliner:
 
     def _define(self, function: LayerFunction, weights: int) -> None:
         """Run the layer once for its results' shapes, and define its operator."""
-        metas = [
-            (t.shape, t.stride(), t.dtype) for t in function.call(function.metas)
-        ]
+        metas = [(t.shape, t.stride(), t.dtype) for t in function.call(function.metas)]
         function.metas = [
             torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="meta")
             for t in function.metas
         ]
         name = f"layer_{next(IDENTITIES)}"
-        operands = ", ".join(f"Tensor a{i}" for i in range(len(function.metas) + weights))
+        operands = ", ".join(
+            f"Tensor a{i}" for i in range(len(function.metas) + weights)
+        )
         results = ", ".join("Tensor" for _ in metas)
         LIBRARY.define(f"{name}({operands}) -> ({results})")
 
@@ -266,7 +268,9 @@ def flatten(
             has_position = leaf.position is not None
             if leaf.position is not None:
                 tensors.append(leaf.position)
-            leaves.append(CacheSlot(start, start + 1, start + 2 if has_position else None))
+            leaves.append(
+                CacheSlot(start, start + 1, start + 2 if has_position else None)
+            )
         else:
             leaves.append(leaf)
     return leaves, tensors, cache, spec

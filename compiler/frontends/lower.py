@@ -31,7 +31,9 @@ from dfc.runtime import mlir
 from dfc.runtime.mlir import ORIGIN, LoweringError
 
 
-def lower(functions: Sequence[Function], ternary_weights: Collection[str] = ()) -> ModuleOp:
+def lower(
+    functions: Sequence[Function], ternary_weights: Collection[str] = ()
+) -> ModuleOp:
     """
     The functions as one verified module at tensor level.
 
@@ -57,7 +59,9 @@ def refuse_unknown(module: ModuleOp) -> None:
     """Raise for an op that xDSL does not know: nothing after this could run it."""
     for op in module.walk():
         if isinstance(op, UnregisteredOp):
-            raise LoweringError(f"no lowering for `{op.op_name.data}` ({origin_text(op)})")
+            raise LoweringError(
+                f"no lowering for `{op.op_name.data}` ({origin_text(op)})"
+            )
 
 
 def origin_text(op: Operation) -> str:
@@ -72,7 +76,9 @@ class Translator:
     def __init__(self, functions: Sequence[Function]) -> None:
         self.functions = {f.name: f for f in functions}
         self.nodes = {
-            f"{f.name}/{node.name}": (f, node) for f in functions for node in f.graph.nodes
+            f"{f.name}/{node.name}": (f, node)
+            for f in functions
+            for node in f.graph.nodes
         }
         self.block = Block()
         self.origin: Attribute | None = None
@@ -173,7 +179,9 @@ def bound_arguments(node: fx.Node) -> dict[str, Any]:
     return {a.name: given.get(a.name, a.default_value) for a in schema}
 
 
-def finish(op: func.FuncOp, function: Function, ternary_weights: Collection[str]) -> None:
+def finish(
+    op: func.FuncOp, function: Function, ternary_weights: Collection[str]
+) -> None:
     """Visibility, argument attributes, index positions, cleaned bodies and unique origins."""
     op.attributes.clear()
     if function.private:
@@ -241,7 +249,10 @@ def fold_casts(block: Block) -> None:
                 replace(op, made.elements[0])
         elif isinstance(op, arith.IndexCastOp):
             inner = op.input.owner
-            if isinstance(inner, arith.IndexCastOp) and inner.input.type == op.result.type:
+            if (
+                isinstance(inner, arith.IndexCastOp)
+                and inner.input.type == op.result.type
+            ):
                 replace(op, inner.input)
         elif isinstance(op, arith.TruncFOp | arith.ExtFOp):
             fold_float(op)

@@ -68,7 +68,9 @@ def ternarize(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
         scale = w.abs().mean().clamp(min=SMALLEST)
         return (w / scale).round().clamp(-1, 1).to(torch.int8), scale
     if not three_valued(w):
-        raise ValueError("expected a weight that holds -s, 0 and s only, got other values")
+        raise ValueError(
+            "expected a weight that holds -s, 0 and s only, got other values"
+        )
     scale = w.abs().amax()
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     return w.sign().to(torch.int8), scale
@@ -116,7 +118,9 @@ def sdpa(
     visible = seen(q.shape[2], k.shape[2], position, causal, window)
     if visible is not None:
         scores = scores.masked_fill(~visible, float("-inf"))
-        v = v.masked_fill(~visible.any(0)[:, None], 0)  # rows never read may be anything
+        v = v.masked_fill(
+            ~visible.any(0)[:, None], 0
+        )  # rows never read may be anything
     return (torch.softmax(scores, dim=-1) @ v.float()).to(q.dtype)
 
 

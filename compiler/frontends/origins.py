@@ -34,7 +34,9 @@ def name_values(op: func.FuncOp, function: Function) -> None:
     The last op with the node's own shape and dtype carries `module.path:node`, the others
     `module.path:node~1`, `~2`, … in order; an op without an FX node counts as its function's.
     """
-    expected = {node.meta["dfc.origin"]: node.meta.get("val") for node in function.graph.nodes}
+    expected = {
+        node.meta["dfc.origin"]: node.meta.get("val") for node in function.graph.nodes
+    }
     groups: dict[str, list[Operation]] = defaultdict(list)
     for each in op.body.block.ops:
         groups[origin_name(each, function.name)].append(each)
@@ -65,7 +67,9 @@ def stands_for(op: Operation, value: Any) -> bool:
     if value is None or len(op.results) != 1:
         return False
     kind = op.results[0].type
-    if not isinstance(kind, TensorType) or tuple(kind.get_shape()) != tuple(value.shape):
+    if not isinstance(kind, TensorType) or tuple(kind.get_shape()) != tuple(
+        value.shape
+    ):
         return False
     return str(kind.element_type) == ELEMENTS.get(value.dtype)
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -22,7 +22,7 @@ class Argument:
     """
     One argument of a function; a `state`'s new value is result `alias`.
 
-    `number` is an input's place among the traced inputs.
+    `number` is an input's place among the traced inputs; integers stay below `limit`.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Argument:
     dtype: torch.dtype
     alias: int | None = None
     number: int = -1
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,23 @@ class Function:
         """The placeholders, in the order of `arguments`."""
         return [n for n in self.graph.nodes if n.op == "placeholder"]
 
+    def order_weights(self, wanted: Mapping[str, tuple[fx.Node, Argument]]) -> None:
+        """Put the weights in this order; those that are missing become unused arguments."""
+        pairs = list(zip(self.inputs(), self.arguments, strict=True))
+        own = {a.name: (n, a) for n, a in pairs if a.kind == "weight"}
+        others = [(n, a) for n, a in pairs if a.kind != "weight"]
+        ordered = [own.get(name) or self._unused(*like) for name, like in wanted.items()]
+        first = next(n for n in self.graph.nodes if n.op != "placeholder")
+        for node, _ in [*others, *ordered]:
+            first.prepend(node)
+        self.arguments = [argument for _, argument in [*others, *ordered]]
+
+    def _unused(self, like: fx.Node, argument: Argument) -> tuple[fx.Node, Argument]:
+        with self.graph.inserting_before(next(iter(self.graph.nodes))):
+            node = self.graph.placeholder(f"unused_{like.name}")
+        node.meta = dict(like.meta)
+        return node, replace(argument)
+
     def results(self) -> list[Any]:
         """The nodes whose values are returned."""
         output = next(n for n in self.graph.nodes if n.op == "output")
@@ -81,7 +99,9 @@ def decompositions() -> dict[Any, Any]:
     from dfc.runtime.mlir import decomposition_table
 
     aten = torch.ops.aten
-    table = {k: v for k, v in decomposition_table().items() if "scaled_dot" not in str(k)}
+    table = {
+        k: v for k, v in decomposition_table().items() if "scaled_dot" not in str(k)
+    }
     for key in (aten._softmax.default, aten._log_softmax.default):
         table[key] = own[key]
     return table | OWN
@@ -200,7 +220,9 @@ def make_function(
     return Function(name, module, arguments)
 
 
-def argument(node: fx.Node, name: str, kind: Kind, alias: Mapping[str, int]) -> Argument:
+def argument(
+    node: fx.Node, name: str, kind: Kind, alias: Mapping[str, int]
+) -> Argument:
     """The description of a placeholder."""
     value, new = node.meta["val"], alias.get(name, alias.get(node.name))
     kind = kind if new is None else "state"
@@ -262,7 +284,9 @@ def lift_constants(module: fx.GraphModule) -> dict[fx.Node, str]:
     return lifted
 
 
-def connect(caller: Function, layer: LayerFunction, callee: Function, strip: str) -> None:
+def connect(
+    caller: Function, layer: LayerFunction, callee: Function, strip: str
+) -> None:
     """Note which nodes call a layer's function, for which module and with which operands."""
     weights = [name for name, _ in layer_tensors(layer.layer)]
     index = {name: len(layer.metas) + i for i, name in enumerate(weights)}

@@ -1,0 +1,227 @@
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""From what a user names (a zoo entry, a file, a module) to the tensor level."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.utils._pytree as pytree
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from dfc import zoo
+from dfc.frontends import huggingface
+from dfc.frontends.lower import lower
+from dfc.frontends.text import load_mlir
+from dfc.frontends.trace import Function, fake_mode, trace
+from dfc.frontends.traced import Traced, by_name, public, weight_values
+from dfc.prepare import prepare
+from dfc.runtime.errors import ModelError
+
+PREFIX = "model."
+"""The attribute under which the wrappers of a traced model hold it."""
+
+
+def load_model(
+    spec: str,
+    *,
+    prefill: int = 128,
+    decode: int = 32,
+    capacity: int | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    abstract: bool = True,
+    seed: int = 0,
+) -> Traced:
+    """
+    `zoo:NAME`, `zoo:FILE.toml#NAME`, a `.pt2` or a `.mlir` file at tensor level.
+
+    Of a language model, `prefill` 0 leaves out `@prefill`, `decode` 0 leaves out `@decode`;
+    the caches have room for `capacity` tokens, else for both together.
+    """
+    if spec.startswith("zoo:"):
+        entry = zoo.find(spec.removeprefix("zoo:"))
+        model = zoo.build(entry, dtype=dtype, abstract=abstract, seed=seed)
+        if huggingface.is_language_model(model):
+            return trace_language_model(
+                model, prefill=prefill, decode=decode, capacity=capacity, batch=batch
+            )
+        return trace_module(model, zoo_inputs(spec, entry, model))
+    if spec.endswith(".mlir"):
+        return load_mlir(existing(spec))
+    if spec.endswith(".pt2"):
+        return load_exported(existing(spec))
+    raise ModelError(
+        f"expected `zoo:NAME`, a `.mlir` or a `.pt2` file, got `{spec}`:"
+        " other files are not read"
+    )
+
+
+def existing(spec: str) -> Path:
+    """The path of a model file that is there."""
+    path = Path(spec)
+    if not path.is_file():
+        raise ModelError(f"expected a model file at `{spec}`, found none")
+    return path
+
+
+def zoo_inputs(spec: str, entry: zoo.Entry, model: nn.Module) -> list[Tensor]:
+    """Example inputs of a zoo model that is not a language model."""
+    if not entry.inputs:
+        raise ModelError(f"expected `inputs` in the zoo's entry `{spec}`, found none")
+    with fake_mode(model) or nullcontext():
+        return [
+            torch.zeros(given.shape, dtype=getattr(torch, given.dtype))
+            for given in entry.inputs
+        ]
+
+
+def trace_language_model(
+    model: nn.Module,
+    *,
+    prefill: int = 128,
+    decode: int = 32,
+    capacity: int | None = None,
+    batch: int = 1,
+) -> Traced:
+    """
+    A Hugging Face language model as `@prefill` and `@decode` over the same weights and caches.
+
+    `@prefill(ids, caches, weights)` runs P tokens into an empty cache, `@decode(ids, position,
+    caches, weights)` one token; both give the logits of the last token and the new caches.
+    """
+    capacity = prefill + decode if capacity is None else capacity
+    prepared = prepare(model.eval())
+    mode = fake_mode(prepared)
+    dtype = next(p.dtype for p in prepared.parameters() if p.is_floating_point())
+    with mode or FakeTensorMode():
+        shapes = huggingface.cache_shapes(prepared, batch, capacity)
+        caches = [torch.empty(shape, dtype=dtype) for shape in shapes]
+        prompt = torch.empty((batch, max(prefill, 1)), dtype=torch.int64)
+        token = torch.empty((batch, 1), dtype=torch.int64)
+        position = torch.empty((), dtype=torch.int64)
+    functions: list[Function] = []
+    if prefill:
+        root = huggingface.Prefill(prepared)
+        functions += trace(root, [prompt, *caches], "prefill", strip=PREFIX)
+    if decode:
+        root = huggingface.Decode(prepared)
+        functions += trace(root, [token, position, *caches], "decode", strip=PREFIX)
+    if not functions:
+        raise ModelError("expected tokens to prefill or to decode, got neither")
+    for function in functions:
+        if not function.private:
+            describe_language_inputs(function, len(caches), prepared)
+    share_weights(functions)
+    return Traced(
+        lower(functions),
+        by_name(functions),
+        public(functions),
+        weight_values(prepared, functions),
+        prepared,
+        model,
+        prefill,
+        decode,
+        capacity,
+        batch,
+    )
+
+
+def describe_language_inputs(function: Function, caches: int, model: Any) -> None:
+    """Name the inputs; the caches' new values are results 1, 2, …"""
+    first = function.arguments.index(next(a for a in function.arguments if a.number == 0))
+    own = function.arguments[first:]
+    own[0].name, own[0].limit = "ids", int(model.config.get_text_config().vocab_size)
+    start = 1
+    if function.name == "decode":
+        own[1].name, own[1].kind = "position", "position"
+        start = 2
+    for index in range(caches):
+        state = own[start + index]
+        half = "value" if index % 2 else "key"
+        state.name, state.kind = f"{half}_cache.{index // 2}", "state"
+        state.alias = 1 + index
+
+
+def share_weights(functions: Sequence[Function]) -> None:
+    """Give all public functions the same weight arguments, in the same order."""
+    entries = [f for f in functions if not f.private]
+    found: dict[str, tuple[Any, Any]] = {}
+    for function in entries:
+        pairs = zip(function.inputs(), function.arguments, strict=True)
+        for node, argument in pairs:
+            if argument.kind == "weight":
+                found.setdefault(argument.name, (node, argument))
+    for function in entries:
+        function.order_weights(found)
+
+
+def trace_module(
+    model: nn.Module,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    prepared: bool = False,
+) -> Traced:
+    """A module and example arguments as `@main`; results are the tensors of its result."""
+    own = model if prepared else prepare(model)
+    wrapper = Flat(own, args, kwargs or {})
+    functions = trace(wrapper, wrapper.tensors, "main", strip=PREFIX)
+    entry = functions[0]
+    names = input_names(model, args, kwargs or {})
+    for argument in entry.arguments:
+        if argument.kind == "input" and argument.number < len(names):
+            argument.name = names[argument.number]
+    weights = weight_values(own, functions)
+    return Traced(
+        lower(functions), by_name(functions), public(functions), weights, own, model
+    )
+
+
+def input_names(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """Names for the tensor arguments: their paths in the call's arguments."""
+    leaves, _ = pytree.tree_flatten_with_path((tuple(args), dict(kwargs)))
+    names: list[str] = []
+    for path, leaf in leaves:
+        if isinstance(leaf, Tensor):
+            words = [str(getattr(key, "idx", getattr(key, "key", key))) for key in path[1:]]
+            names.append(".".join(words) if not words[0].isdigit() else f"arg{'.'.join(words)}")
+    return names
+
+
+class Flat(nn.Module):
+    """A module as a function from tensors to a tuple of tensors."""
+
+    def __init__(
+        self, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.leaves, self.spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
+        self.out_spec: Any = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The tensors among the example arguments."""
+        return [leaf for leaf in self.leaves if isinstance(leaf, Tensor)]
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Call the module; its result's tensors in order."""
+        rest = iter(tensors)
+        leaves = [next(rest) if isinstance(x, Tensor) else x for x in self.leaves]
+        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
+        flat, self.out_spec = pytree.tree_flatten(self.model(*args, **kwargs))
+        return tuple(leaf for leaf in flat if isinstance(leaf, Tensor))
+
+
+def load_exported(path: Path) -> Traced:
+    """A program saved by `torch.export.save`."""
+    try:
+        program = torch.export.load(path)
+    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise ModelError(f"`{path}` is not a program saved by torch.export: {first}") from None
+    args, kwargs = program.example_inputs
+    return trace_module(program.module(), args, kwargs, prepared=True)
