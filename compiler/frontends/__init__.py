@@ -2,6 +2,7 @@
 
 from dfc.frontends.eager import eager_run, eager_values
 from dfc.frontends.load import load_model, trace_language_model, trace_module
+from dfc.frontends.prepare import prepare, ternarize
 from dfc.frontends.traced import Fallback, Traced
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "eager_run",
     "eager_values",
     "load_model",
+    "prepare",
+    "ternarize",
     "trace_language_model",
     "trace_module",
 ]
