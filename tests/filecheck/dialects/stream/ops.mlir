@@ -118,7 +118,7 @@ func.func @reduce(%x: tensor<16x256xf32>, %p: index) -> (tensor<16x1xf32>, tenso
 
 // Maps that are no permutation: flat loops, a tile read again, tiles in reversed order, tiles that stand over.
 // CHECK-LABEL:   func.func @maps
-// CHECK:             !stream.stream<tensor<4x8xf32>, [12], affine_map<(d0) -> (d0 floordiv 4, d0 mod 4)>>
+// CHECK:             !stream.stream<tensor<4x8xf32>, [12], affine_map<(d0) -> ((d0 floordiv 4), (d0 mod 4))>>
 // CHECK:             !stream.stream<tensor<4x8xf32>, [5, 3, 4], affine_map<(d0, d1, d2) -> (d1, d2)>>
 // CHECK:             !stream.stream<tensor<5x32xf32>, [3], affine_map<(d0) -> (((d0 * -1) + 2), 0)>>
 func.func @maps(%x: tensor<12x32xf32>) -> tensor<12x32xf32> {
