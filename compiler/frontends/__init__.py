@@ -2,7 +2,7 @@
 
 from dfc.frontends.eager import eager_run, eager_values
 from dfc.frontends.load import load_model, trace_language_model, trace_module
-from dfc.frontends.prepare import prepare, ternarize
+from dfc.frontends.preparation import prepare, ternarize
 from dfc.frontends.traced import Fallback, Traced
 
 __all__ = [

@@ -17,7 +17,7 @@ from dfc.frontends.lower import lower
 from dfc.frontends.text import load_mlir
 from dfc.frontends.trace import Function, fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
-from dfc.frontends.prepare import prepare
+from dfc.frontends.preparation import prepare
 from dfc.runtime.errors import ModelError
 
 PREFIX = "model."
