@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # In the order a pipeline runs them.
 PASSES: tuple[str, ...] = (
     "attach-target",
+    "hoist-weights",
     "decompose-ternary-linear",
 )
 

@@ -15,7 +15,7 @@ def origins_of(op: Operation) -> list[str]:
     if isinstance(found, StringAttr):
         return [found.data]
     if isinstance(found, ArrayAttr):
-        names = cast("tuple[Attribute, ...]", found.data)
+        names = cast("ArrayAttr[Attribute]", found)
         return [each.data for each in names if isinstance(each, StringAttr)]
     return []
 
@@ -59,3 +59,24 @@ def value_name(value: SSAValue) -> str:
 def module_of(origin: str) -> str:
     """The module path of an origin: `model.layers.0.mlp.up_proj:linear_3#matmul` is of `model.layers.0.mlp.up_proj`."""
     return origin.partition(":")[0]
+
+
+def at_call(op: Operation, call: Operation) -> None:
+    """
+    Make the origins of an op copied out of a repeated layer those of the layer that is called.
+
+    In a copy for the call of `model.layers.3`, `model.layers.*.mlp:mul` is `model.layers.3.mlp:mul`.
+    """
+    path = module_of(origin_of(call))
+    parent, _, last = path.rpartition(".")
+    general = f"{parent}.*" if parent and last.isdigit() else path
+    for each in op.walk():
+        found = origins_of(each)
+        if path and found:
+            set_origins(each, (_instance(name, general, path) for name in found))
+
+
+def _instance(origin: str, general: str, path: str) -> str:
+    rest = origin.removeprefix(general)
+    inside = origin.startswith(general) and rest[:1] in (".", ":")
+    return path + rest if inside else origin

@@ -11,7 +11,7 @@ builtin.module {
 // -----
 
 // Another target is there: it goes, and its overrides with it. Other attributes stay.
-// CHECK:       builtin.module attributes {accel.target = "tiny-npu", accel.target_set = {clock_mhz = 400 : i64, name = "tiny-npu"}, dfc.note = "kept"} {
+// CHECK:       builtin.module attributes {accel.target = "tiny-npu", dfc.note = "kept", accel.target_set = {clock_mhz = 400 : i64, name = "tiny-npu"}} {
 // CHECK-LABEL:   func.func @replace
 builtin.module attributes {accel.target = "other", accel.target_set = {lanes = 3 : i64}, dfc.note = "kept"} {
   func.func @replace() {

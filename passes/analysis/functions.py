@@ -1,0 +1,123 @@
+"""Changing the arguments of functions and calls, argument attributes included."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp
+from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
+from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.rewriter import Rewriter
+
+ArgumentAttributes = Mapping[str, Attribute]
+
+WEIGHTS = "weights"
+"""The function that computes everything that depends on weights alone."""
+
+
+def functions(module: ModuleOp) -> list[FuncOp]:
+    """The functions of a module that have a body."""
+    return [op for op in module.ops if isinstance(op, FuncOp) and not op.is_declaration]
+
+
+def is_private(function: FuncOp) -> bool:
+    """Whether a function is called from within the module only."""
+    visibility = function.sym_visibility
+    return visibility is not None and visibility.data == "private"
+
+
+def calls(module: ModuleOp) -> dict[str, list[CallOp]]:
+    """The calls of each function, by its name."""
+    found: dict[str, list[CallOp]] = {}
+    for op in module.walk():
+        if isinstance(op, CallOp):
+            found.setdefault(op.callee.string_value(), []).append(op)
+    return found
+
+
+def callees_first(module: ModuleOp) -> list[FuncOp]:
+    """The functions of a module, each behind those it calls."""
+    by_name = {function.sym_name.data: function for function in functions(module)}
+    order: dict[str, FuncOp] = {}
+
+    def visit(name: str) -> None:
+        if name in order or name not in by_name:
+            return
+        for op in by_name[name].walk():
+            if isinstance(op, CallOp):
+                visit(op.callee.string_value())
+        order[name] = by_name[name]
+
+    for name in by_name:
+        visit(name)
+    return list(order.values())
+
+
+def argument_attributes(function: FuncOp) -> list[dict[str, Attribute]]:
+    """The attributes of each argument."""
+    if function.arg_attrs is None:
+        return [{} for _ in function.args]
+    return [dict(each.data) for each in function.arg_attrs]
+
+
+def set_argument_attributes(
+    function: FuncOp, attributes: Sequence[ArgumentAttributes]
+) -> None:
+    """Set the attributes of all arguments; none at all when they are empty."""
+    function.properties.pop("arg_attrs", None)
+    if any(attributes):
+        rows = [DictionaryAttr(dict(each)) for each in attributes]
+        function.properties["arg_attrs"] = ArrayAttr(rows)
+
+
+def update_type(function: FuncOp) -> None:
+    """Make a function's type that of its arguments and of what it returns."""
+    returned = function.body.block.last_op
+    results: Sequence[Attribute] = function.function_type.outputs.data
+    if isinstance(returned, ReturnOp):
+        results = [value.type for value in returned.arguments]
+    inputs = [argument.type for argument in function.args]
+    function.properties["function_type"] = FunctionType.from_lists(inputs, results)
+
+
+def add_argument(
+    function: FuncOp, like: SSAValue, attributes: ArgumentAttributes | None = None
+) -> BlockArgument:
+    """A new last argument of the type and name of `like`."""
+    rows = [*argument_attributes(function), attributes or {}]
+    made = function.body.block.insert_arg(like.type, len(function.args))
+    made.name_hint = like.name_hint
+    set_argument_attributes(function, rows)
+    update_type(function)
+    return made
+
+
+def unused_arguments(function: FuncOp) -> Iterator[int]:
+    """The indices of arguments without a use."""
+    return (argument.index for argument in function.args if not argument.uses)
+
+
+def drop_arguments(
+    function: FuncOp, indices: Sequence[int], sites: Sequence[CallOp] = ()
+) -> None:
+    """Remove unused arguments from a function and from its calls."""
+    gone = set(indices)
+    if not gone:
+        return
+    rows = argument_attributes(function)
+    for index in sorted(gone, reverse=True):
+        function.body.block.erase_arg(function.args[index])
+    kept = [row for index, row in enumerate(rows) if index not in gone]
+    set_argument_attributes(function, kept)
+    update_type(function)
+    for site in sites:
+        operands = [o for index, o in enumerate(site.arguments) if index not in gone]
+        replace_call(site, operands)
+
+
+def replace_call(site: CallOp, operands: Sequence[SSAValue]) -> CallOp:
+    """The same call with other operands."""
+    made = CallOp(site.callee, operands, site.result_types)
+    made.attributes.update(site.attributes)
+    for old, new in zip(site.results, made.results, strict=True):
+        new.name_hint = old.name_hint
+    Rewriter.replace_op(site, made)
+    return made
