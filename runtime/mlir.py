@@ -42,6 +42,9 @@ from dfc.runtime.errors import DfcError
 ORIGIN = "dfc.origin"
 """The discardable attribute that stands for an MLIR location."""
 
+SMALL = 16
+"""Elements up to which a splat is written out: xDSL counts the values of strides and paddings."""
+
 TO_LINALG = (
     "builtin.module(torchdynamo-export-to-torch-backend-pipeline,"
     "func.func(torch-restructure-non-constant-axes,convert-torch-to-tmtensor,canonicalize,"
@@ -309,7 +312,8 @@ class Importer:
             data = bfloat16_elements(str(attr))
         else:
             data = np.array(attr)
-            data = data.ravel()[:1] if attr.is_splat else data
+            if attr.is_splat and data.size > SMALL:
+                data = data.ravel()[:1]
         raw = np.ascontiguousarray(data).tobytes()
         return DenseIntOrFPElementsAttr(cast(Any, kind), BytesAttr(raw))
 

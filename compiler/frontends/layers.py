@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from types import NoneType
 from typing import Any
@@ -37,9 +38,18 @@ def settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
     for name, value in sorted(vars(module).items()):
         if name in NUMBERS or name in ("forward", "training") or name.startswith("_"):
             continue
-        plain = isinstance(value, (int, float, str, NoneType, list, tuple, dict))
-        found.append((name, repr(value) if plain else f"{type(value)} {id(value)}"))
+        found.append((name, text_of(value)))
     return tuple(found)
+
+
+def text_of(value: Any) -> str:
+    """A setting as text: equal for equal values."""
+    if isinstance(value, partial):
+        return f"{text_of(value.func)} {value.args} {sorted(value.keywords.items())}"
+    if isinstance(value, (int, float, str, NoneType, list, tuple, dict)):
+        return repr(value)
+    name = getattr(value, "__qualname__", None)
+    return f"{value.__module__}.{name}" if name else f"{type(value)} {id(value)}"
 
 
 def layer_tensors(layer: nn.Module) -> list[tuple[str, Tensor]]:
