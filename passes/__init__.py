@@ -12,6 +12,7 @@ PASSES: tuple[str, ...] = (
     "attach-target",
     "hoist-weights",
     "decompose-ternary-linear",
+    "convert-stream-to-accel",
 )
 
 
