@@ -58,7 +58,11 @@ TO_LINALG = (
 
 
 class LoweringError(DfcError):
-    """Upstream MLIR refused a module; the message holds its first diagnostic."""
+    """Upstream MLIR refused a module; `origins` are those of the ops it named."""
+
+    def __init__(self, message: str, origins: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.origins = tuple(origins)
 
 
 @cache
@@ -104,13 +108,18 @@ def parse_mlir(text: str) -> Any:
 
 
 def first_error(text: str) -> str:
-    """The first diagnostic of MLIR's output, without file and snippet."""
-    for line in text.splitlines():
-        match = re.search(r"error: (?:\"[^\"]*\": )?(.*)", line)
-        if match:
-            return match.group(1).strip().rstrip(":")
-    lines = text.strip().splitlines()
-    return lines[0] if lines else "no message"
+    """The first diagnostic of MLIR's output, without place and op text."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    line = next((line for line in lines if "error: " in line), (lines or ["no message"])[0])
+    line = re.sub(r'^.*?error: |loc\("[^"]*"\): ', "", line)
+    name = re.search(r'<{name = "([^"]*)"}>', line)
+    line = re.split(r": %|: \"|: loc", line)[0].strip().rstrip(":")
+    return line if name is None else line.replace("torch.operator", name.group(1))
+
+
+def error_origins(text: str) -> list[str]:
+    """The locations that MLIR's output names, each once."""
+    return list(dict.fromkeys(re.findall(r'loc\("([^"]*)"\)', text)))
 
 
 # ---------------------------------------------------------------- FX to torch
@@ -245,7 +254,7 @@ def lower_torch(module: Any) -> Any:
         signal = -child.returncode
         raise LoweringError(f"torch-mlir-opt was stopped by signal {signal}")
     if child.returncode:
-        raise LoweringError(first_error(child.stderr))
+        raise LoweringError(first_error(child.stderr), error_origins(child.stderr))
     return parse_mlir(child.stdout)
 
 

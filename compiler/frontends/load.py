@@ -223,5 +223,12 @@ def load_exported(path: Path) -> Traced:
     except Exception as error:  # torch raises many kinds for a file that is none of its own
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ModelError(f"`{path}` is not a program saved by torch.export: {first}") from None
+    return trace_exported(program)
+
+
+def trace_exported(program: torch.export.ExportedProgram) -> Traced:
+    """An exported program as it is, on its own example inputs."""
+    if program.example_inputs is None:
+        raise ModelError("expected an exported program with example inputs, got none")
     args, kwargs = program.example_inputs
     return trace_module(program.module(), args, kwargs, prepared=True)

@@ -1,0 +1,95 @@
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Rewrites of Dynamo's graphs: attention and three-valued linear layers before they are decomposed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional
+
+from dfc.frontends import ops
+
+
+def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> list[str]:
+    """
+    Put dfc's operators in place of attention and of linear layers with three-valued weights.
+
+    `weights` holds the placeholders of parameters with their present values. Returns the names
+    of the weights that were taken as three-valued: a caller must check them at each call.
+    """
+    ternary: list[str] = []
+    for node in list(module.graph.nodes):
+        if node.op != "call_function":
+            continue
+        if node.target is functional.scaled_dot_product_attention:
+            rewrite(module.graph, node, attention, options_of_attention(node))
+        elif node.target is functional.linear or node.target is torch._C._nn.linear:
+            weight: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+            value = weights.get(weight)
+            if value is not None and is_three_valued(value):
+                rewrite(module.graph, node, linear, {})
+                ternary.append(weight.name)
+    module.recompile()
+    return ternary
+
+
+def rewrite(
+    graph: fx.Graph, node: fx.Node, target: Callable[..., Any], extra: Mapping[str, Any] | None
+) -> None:
+    """Replace a node's target, its arguments kept; nothing for `extra` None."""
+    if extra is None:
+        return
+    node.target = target
+
+
+def is_three_valued(value: Tensor) -> bool:
+    """Whether a parameter holds -s, 0 and s only."""
+    return value.ndim == 2 and value.is_floating_point() and ops.three_valued(value)
+
+
+def options_of_attention(node: fx.Node) -> Mapping[str, Any] | None:
+    """None where dfc's attention does not say the same: dropout, or other than four dimensions."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
+    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    if given.get("dropout_p", 0.0) != 0.0:
+        return None
+    for name in names[:3]:
+        value = given[name].meta.get("example_value")
+        if value is None or value.ndim != 4:
+            return None
+    shapes = [given[name].meta["example_value"].shape for name in names[:3]]
+    same_depth = shapes[0][3] == shapes[1][3] == shapes[2][3]
+    return {} if same_depth and shapes[0][1] % shapes[1][1] == 0 else None
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """`scaled_dot_product_attention` on `dfc::sdpa`."""
+    mask = attn_mask
+    if mask is not None:
+        if mask.dtype == torch.bool:
+            low = float("-inf")
+            mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, low)
+        while mask.ndim < 4:
+            mask = mask.unsqueeze(0)
+        shape = (*mask.shape[:2], query.shape[2], key.shape[2])
+        mask = mask.expand(shape)
+    return ops.sdpa(query, key, value, None, mask, is_causal, None, scale, None)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`functional.linear` with a three-valued weight, on `dfc::linear`."""
+    trits, scale = ops.ternarize(weight, "exact")
+    rows = input.reshape(-1, input.shape[-1])
+    y = ops.linear(rows, trits, scale, bias)
+    return y.reshape(*input.shape[:-1], weight.shape[0])
