@@ -58,5 +58,6 @@ def terms(found: Cost) -> Mapping[str, int]:
     """Ticks by what they are spent on."""
     table: dict[str, int] = {}
     for term in found.terms:
-        table[term.what] = table.get(term.what, 0) + term.cycles
+        name = term.resource or term.what
+        table[name] = table.get(name, 0) + term.cycles
     return table

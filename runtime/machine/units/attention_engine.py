@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 from dfc.dialects import attention
 from dfc.dialects.utils import element
 from dfc.runtime.machine.access import Access
-from dfc.runtime.machine.cost import Part
+from dfc.runtime.machine.cost import Moved, Part
 from dfc.runtime.machine.number import Amount, Count, Number, Rate
 from dfc.runtime.machine.structure import dtype, element_bytes
 from dfc.runtime.machine.units.base import Controls, Effort, Loads, Stream, Unit
@@ -115,7 +115,9 @@ class AttentionEngine(Unit):
             if operand is None or access.is_near(operand):
                 return None
             size = keys * span.key_heads * span.depth * element_bytes(element(op.k))
-            return Stream(operand, size, access.lanes(operand, "read", port))
+            return Stream(
+                Moved(operand, "read", size), access.lanes(operand, "read", port)
+            )
 
         return (
             stream(argument_of(op.k), self.key_port),

@@ -4,14 +4,15 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from xdsl.ir import Operation, SSAValue
 
+from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine.access import Access, Lane
-from dfc.runtime.machine.cost import Cost, Part, round_up
+from dfc.runtime.machine.cost import Cost, Moved, Part, round_up
 from dfc.runtime.machine.number import Anything, Count, Number, Whole
+from dfc.runtime.machine.structure import dtype
 from dfc.runtime.machine.work import is_free, traffic
 
 Controls = Callable[[SSAValue], int | None]
@@ -25,9 +26,13 @@ TWO_SLOTS = Number[int](value=2, kind="source", note="double buffered by default
 class Stream:
     """Bytes that an in-place operand moves over the lanes it goes through."""
 
-    operand: int
-    size: int
+    moved: Moved
     lanes: tuple[Lane, ...]
+
+    @property
+    def operand(self) -> int:
+        """The operand's index."""
+        return self.moved.operand
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Loads:
     def add(self, stream: Stream) -> None:
         """Put a stream's bytes on each of its lanes."""
         for lane in stream.lanes:
-            ticks = lane.ticks(stream.size)
+            ticks = lane.ticks(stream.moved.size)
             self.ticks[lane.resource] = (
                 self.ticks.get(lane.resource, Fraction()) + ticks
             )
@@ -63,7 +68,9 @@ class Loads:
             return ()
         slowest = max(self.ticks, key=lambda name: self.ticks[name])
         wait = self.ticks[slowest] - busy
-        return (Part(wait, slowest, self.numbers[slowest]),) if wait > 0 else ()
+        if wait <= 0:
+            return ()
+        return (Part(wait, "transfer", self.numbers[slowest], slowest),)
 
 
 class Unit(BaseModel):
@@ -119,27 +126,39 @@ class Unit(BaseModel):
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Cost:
         """Cost of a body on this unit; in-place operands run beside the compute, the slower sets the time."""
+        self._check(ops, access)
         effort = self.effort(ops, controls, access)
         busy = sum((part.ticks for part in effort.parts), Fraction())
         handled = {stream.operand for stream in effort.streams}
-        loads, streams = Loads(), list(effort.streams)
-        for operand, moved in traffic(ops, controls).items():
-            if operand in handled or access.is_near(operand):
-                continue
-            for direction, size in moved:
-                stream = Stream(operand, size, access.lanes(operand, direction))
-                loads.add(stream)
-                streams.append(stream)
+        loads, streams, moved = Loads(), list(effort.streams), list[Moved]()
+        for operand, directions in traffic(ops, controls).items():
+            for direction, size in directions:
+                if operand in handled and direction == "read":
+                    continue
+                if access.is_near(operand):
+                    moved.append(Moved(operand, direction, size))
+                    continue
+                lanes = access.lanes(operand, direction)
+                streams.append(Stream(Moved(operand, direction, size), lanes))
+                loads.add(streams[-1])
         holds = {lane.resource: None for stream in streams for lane in stream.lanes}
-        sizes: dict[int, int] = {}
-        for stream in streams:
-            sizes[stream.operand] = sizes.get(stream.operand, 0) + stream.size
+        streamed = tuple(stream.moved for stream in streams)
         return Cost(
             terms=round_up((*effort.parts, *loads.beyond(busy))),
             energy_pj=effort.energy_pj,
             holds=tuple(holds),
-            stream_bytes=sizes,
+            moved=(*moved, *streamed),
+            streamed=streamed,
         )
 
-
-Direction = Literal["read", "write"]
+    def _check(self, ops: Sequence[Operation], access: Access) -> None:
+        """Refuse an op that the unit does not have, by its name, dtype and origin."""
+        for op in ops:
+            if not self.supports(op):
+                kind = dtype(*op.operands, *op.results)
+                origin = op.attributes.get("dfc.origin")
+                where = f" ({origin})" if origin is not None else ""
+                raise ExecutionError(
+                    f"unit `{access.unit}` of target `{access.target.name}` cannot run"
+                    f" `{op.name}` on {kind}{where}"
+                )

@@ -45,11 +45,7 @@ class Systolic(Unit):
 
     def runs(self, op: Operation) -> bool:
         product = contraction_of(op)
-        return (
-            product is not None
-            and op.name != "ternary.linear"
-            and product.dtype in self.dtype
-        )
+        return product is not None and product.dtype in self.dtype
 
     def steps(self, product: Contraction) -> int:
         """Steps of one product by the closed form of the dataflow."""

@@ -1,0 +1,213 @@
+"""The time of one op on its resources: launches by their unit's model, copies by the lanes they take."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, prod
+from typing import NamedTuple
+
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Operation, SSAValue
+
+from dfc.dialects import accel, tier
+from dfc.dialects.utils import element, shape
+from dfc.runtime.machine import Access, Lane, Target, lanes_of, weakest
+from dfc.runtime.machine.cost import Part, Term, round_up
+from dfc.runtime.machine.structure import element_bytes
+from dfc.runtime.simulator.control import evaluator
+
+
+class Category(NamedTuple):
+    """What a stretch of time was spent on: in which kernel, by which resource, for what, on what evidence."""
+
+    kernel: str
+    resource: str
+    what: str
+    evidence: str
+
+
+class Counter(NamedTuple):
+    """A quantity that adds up: `busy`, `read`, `written`, `launches`, `calls`, `energy`, of a kernel."""
+
+    quantity: str
+    kernel: str
+    where: str
+
+
+Spent = tuple[tuple[Category, int], ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """
+    One op's time: its resources are taken for `hold` ticks, its event comes `tail` ticks later.
+
+    `spent` adds up to `hold`, `tail_spent` to `tail`.
+    """
+
+    holds: tuple[str, ...]
+    spent: Spent
+    tail_spent: Spent
+    counters: Mapping[Counter, float]
+
+    @property
+    def hold(self) -> int:
+        """Ticks the resources are taken."""
+        return sum(ticks for _, ticks in self.spent)
+
+    @property
+    def tail(self) -> int:
+        """Ticks from when the resources are free to the event."""
+        return sum(ticks for _, ticks in self.tail_spent)
+
+
+def _spent(kernel: str, resource: str, terms: tuple[Term, ...]) -> Spent:
+    """Terms as categories."""
+    return tuple(
+        (
+            Category(
+                kernel,
+                term.resource or resource,
+                term.what,
+                weakest(term.numbers),
+            ),
+            term.cycles,
+        )
+        for term in terms
+    )
+
+
+def launch_timing(
+    target: Target,
+    kernel: str,
+    op: accel.LaunchOp,
+    known: Callable[[SSAValue], int | None],
+) -> Timing:
+    """The time of a launch, for the values of its control operands that `known` gives."""
+    unit = op.unit.data
+    operands = (*op.inputs, *op.outs)
+    tiers = tuple(_tier(value) for value in operands)
+    body = [each for each in op.body.block.ops if each.name != "accel.yield"]
+    cost = target.unit[unit].cost(body, evaluator(known), Access(target, unit, tiers))
+    resource = f"unit.{unit}"
+    counters: dict[Counter, float] = {Counter("launches", kernel, unit): 1}
+    for name in (resource, *cost.holds):
+        counters[Counter("busy", kernel, name)] = cost.cycles
+    energy = cost.energy_pj
+    for moved in cost.moved:
+        place = tiers[moved.operand]
+        if place is not None:
+            name = "read" if moved.direction == "read" else "written"
+            _add(counters, Counter(name, kernel, place), moved.size)
+            energy += moved.size * float(target.tier[place].pj_per_byte)
+    _add(counters, Counter("energy", kernel, ""), energy)
+    return Timing(
+        holds=(resource, *cost.holds),
+        spent=_spent(kernel, resource, cost.terms),
+        tail_spent=_spent(kernel, resource, cost.latency),
+        counters=counters,
+    )
+
+
+def _add(counters: dict[Counter, float], key: Counter, amount: float) -> None:
+    counters[key] = counters.get(key, 0) + amount
+
+
+def _tier(value: SSAValue) -> str | None:
+    return tier.tier_of(value) if isinstance(value.type, MemRefType) else None
+
+
+def burst_bytes(value: SSAValue, burst: int) -> int:
+    """Bytes a copy moves of a buffer: each contiguous run is rounded up to whole bursts."""
+    size = element_bytes(element(value))
+    runs, run = contiguous_runs(value)
+    return runs * ceil(run * size / burst) * burst
+
+
+def contiguous_runs(value: SSAValue) -> tuple[int, int]:
+    """How many contiguous runs a memref is made of, and the elements in each."""
+    dims = shape(value)
+    kind = value.type
+    strides = kind.get_strides() if isinstance(kind, MemRefType) else None
+    if strides is None or any(stride is None for stride in strides):
+        return (prod(dims), 1) if strides is not None else (1, prod(dims))
+    run = 1
+    for size, stride in reversed(list(zip(dims, strides, strict=True))):
+        if size == 1:
+            continue
+        if stride != run:
+            break
+        run *= size
+    return prod(dims) // run, run
+
+
+def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
+    """
+    The time of a copy: the longest of its lanes, then the latency of both tiers.
+
+    A tier that is read and written by one copy takes the time of both.
+    """
+    source, goal = tier.tier_of(op.source), tier.tier_of(op.target)
+    sides = (
+        (op.source, source, lanes_of(target, source, "read", (goal,)), "read"),
+        (op.target, goal, lanes_of(target, goal, "write", (source,)), "written"),
+    )
+    ticks: dict[str, Fraction] = {}
+    lanes: dict[str, Lane] = {}
+    counters: dict[Counter, float] = {
+        Counter("copies", kernel, f"{source} to {goal}"): 1
+    }
+    energy = 0.0
+    for value, place, used, name in sides:
+        size = burst_bytes(value, target.tier[place].burst_bytes.value)
+        for lane in used:
+            ticks[lane.resource] = ticks.get(lane.resource, Fraction()) + lane.ticks(
+                size
+            )
+            lanes[lane.resource] = lane
+        _add(counters, Counter(name, kernel, place), size)
+        energy += size * float(target.tier[place].pj_per_byte)
+    _add(counters, Counter("energy", kernel, ""), energy)
+    slowest = max(ticks, key=lambda name: ticks[name], default=None)
+    parts: list[Part] = []
+    if slowest is not None:
+        numbers = lanes[slowest].numbers
+        parts.append(Part(ticks[slowest], "transfer", numbers, slowest))
+    terms = round_up((*parts, *_delays(target, source, goal)))
+    held = terms[: len(parts)]
+    for name in lanes:
+        counters[Counter("busy", kernel, name)] = sum(term.cycles for term in held)
+    return Timing(
+        holds=tuple(lanes),
+        spent=_spent(kernel, f"tier.{source}", held),
+        tail_spent=_spent(kernel, f"tier.{source}", terms[len(parts) :]),
+        counters=counters,
+    )
+
+
+def _delays(target: Target, *tiers: str) -> tuple[Part, ...]:
+    """The latencies of the tiers a copy touches; the op's time is rounded up once, behind them."""
+    return tuple(
+        Part(target.ticks_of_ns(number), "latency", (number,), f"tier.{name}")
+        for name in tiers
+        if (number := target.tier[name].latency_ns).value
+    )
+
+
+def configure_timing(target: Target, kernel: str, op: accel.ConfigureOp) -> Timing:
+    """The time of a reconfiguration on its unit."""
+    number = target.unit[op.unit.data].configure_cycles
+    resource = f"unit.{op.unit.data}"
+    category = Category(kernel, resource, "configure", weakest((number,)))
+    counters = {Counter("busy", kernel, resource): float(number.value)}
+    return Timing((resource,), ((category, number.value),), (), counters)
+
+
+def issue_ticks(target: Target, op: Operation) -> tuple[int, str]:
+    """What issuing an op takes the control processor, and the evidence."""
+    number = (
+        target.control.copy_cycles
+        if isinstance(op, tier.CopyOp)
+        else target.control.launch_cycles
+    )
+    return number.value, weakest((number,))
