@@ -1,6 +1,7 @@
 """The `attention` dialect: scaled dot-product attention with a schedule, and the cache it reads."""
 
 from collections.abc import Sequence
+from math import inf, isfinite
 
 from xdsl.dialects.builtin import (
     AnyTensorTypeConstr,
@@ -153,7 +154,9 @@ class SdpaOp(IRDLOperation):
 
     With a position, keys up to position + M are valid and S is the cache's capacity; `causal` then lets
     query row m see keys up to position + m. Without, all S are valid and `causal` is aligned top left.
-    `window` w keeps the last w keys of a row. `softcap` c replaces a score by c * tanh(score / c).
+    `window` w keeps the last w keys that row sees. `softcap` c replaces a score by c * tanh(score / c)
+    before the mask is added. `scale` is 1 / sqrt(D) when none is given. A row whose keys are all
+    hidden is what PyTorch's math attention makes of it.
 
         %y = attention.sdpa %q, %k, %v at %position {causal, scale = 1.250000e-01 : f64} : tensor<1x4x1x64xf32>, tensor<1x2x160x64xf32>, tensor<1x2x160x64xf32> -> tensor<1x4x1x64xf32>
     """
@@ -233,13 +236,16 @@ class SdpaOp(IRDLOperation):
         expect_shape("mask", self.mask, (batch, heads, *full[2:]))
 
     def _verify_options(self) -> None:
+        if self.scale is not None:
+            scale = self.scale.value.data
+            expect(isfinite(scale), "a finite `scale`", scale)
         if self.window is not None:
             window = self.window.value.data
             expect(window > 0, "`window` above 0", window)
             expect(self.causal is not None, "`causal` beside `window`", "none")
         if self.softcap is not None:
             cap = self.softcap.value.data
-            expect(cap > 0, "`softcap` above 0", cap)
+            expect(0 < cap < inf, "a finite `softcap` above 0", cap)
         if self.schedule is None:
             return
         if self.schedule.keys.data == "held":
