@@ -41,8 +41,26 @@ def power(x: Tensor, exponent: float) -> Tensor:
     return x * x if exponent == 2 else NotImplemented
 
 
+LONGEST_SUM = 1024
+"""Length up to which a running sum is written as a sum under a triangle."""
+
+
+def running_sum(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """A short cumulative sum as a masked sum: upstream has only an op that nothing lowers."""
+    length = x.shape[dim] if x.ndim else 1
+    if length > LONGEST_SUM or not x.ndim:
+        return NotImplemented
+    kind = dtype or (x.dtype if x.is_floating_point() else torch.int64)
+    wide = x.to(kind).movedim(dim, -1).unsqueeze(-2)
+    place = torch.arange(length, device=x.device)
+    below = place.unsqueeze(-1) >= place
+    zero = torch.zeros((), dtype=kind, device=x.device)
+    return torch.where(below, wide, zero).sum(-1, dtype=kind).movedim(-1, dim)
+
+
 OWN: dict[Any, Any] = {
     aten.gelu.default: gelu,
+    aten.cumsum.default: running_sum,
     aten.pow.Tensor_Scalar: power,
     aten.native_layer_norm.default: layer_norm,
 }

@@ -59,9 +59,8 @@ def refuse_unknown(module: ModuleOp) -> None:
     """Raise for an op that xDSL does not know: nothing after this could run it."""
     for op in module.walk():
         if isinstance(op, UnregisteredOp):
-            raise LoweringError(
-                f"no lowering for `{op.op_name.data}` ({origin_text(op)})"
-            )
+            name, origin = op.op_name.data, origin_text(op)
+            raise LoweringError(f"no lowering for `{name}` ({origin})", [origin])
 
 
 def origin_text(op: Operation) -> str:

@@ -105,7 +105,7 @@ def sdpa(
     """
     `attention.sdpa`: q (B x H x M x D), k and v (B x G x S x D), mask (B x H x M x S), added.
 
-    Softmax in float32. A row with every key masked by -inf gives NaN, as PyTorch's does.
+    Softmax in float32. A row with every key masked by -inf gives zeros, as in PyTorch's math path.
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     groups = q.shape[1] // k.shape[1]
@@ -121,7 +121,9 @@ def sdpa(
         v = v.masked_fill(
             ~visible.any(0)[:, None], 0
         )  # rows never read may be anything
-    return (torch.softmax(scores, dim=-1) @ v.float()).to(q.dtype)
+    masked = (scores == float("-inf")).all(dim=-1, keepdim=True)
+    weights = torch.softmax(scores, dim=-1).masked_fill(masked, 0)
+    return (weights @ v.float()).to(q.dtype)
 
 
 def seen(

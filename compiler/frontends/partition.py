@@ -74,11 +74,7 @@ def partition(
         plan = cut(module, weights, refused, label)
         failed = try_regions(plan, compile_region, settled)
         if not failed:
-            plan.fallbacks = [
-                Fallback(node.meta["dfc.origin"], reason)
-                for node, reason in refused.items()
-                if is_work(node)
-            ]
+            plan.fallbacks = summary(refused)
             return plan
         refused.update(failed)
     remaining = {n: "too many operators were refused" for n in module.graph.nodes}
@@ -111,7 +107,20 @@ def culprits(region: Region, error: DfcError) -> dict[fx.Node, str]:
     reason = str(error)
     named = error.origins if isinstance(error, LoweringError) else ()
     found = [n for n in region.nodes if n.meta["dfc.origin"] in named]
-    return dict.fromkeys(found or region.nodes, reason)
+    if found:
+        return dict.fromkeys(found, reason)
+    return dict.fromkeys(region.nodes, f"{reason} (in a region of {len(region.nodes)})")
+
+
+def summary(refused: Mapping[fx.Node, str]) -> list[Fallback]:
+    """One line per reason: the first operator that it holds for, and how many more."""
+    groups: dict[str, list[str]] = {}
+    for node, reason in refused.items():
+        if is_work(node):
+            groups.setdefault(reason, []).append(node.meta["dfc.origin"])
+    return [
+        Fallback(origins[0], reason, len(origins)) for reason, origins in groups.items()
+    ]
 
 
 def refused_at_sight(graph: fx.Graph) -> dict[fx.Node, str]:
@@ -210,6 +219,6 @@ def make_region(
         )
     for node in nodes:
         copies[node] = graph.node_copy(node, lambda n: copies[n])
-    graph.output(tuple(copies[n] for n in outputs))
+    graph.output(tuple(copies[n] for n in outputs)).meta = {"dfc.origin": ":output"}
     owner = fx.GraphModule(module, graph)
     return Region(nodes, inputs, outputs, Function(label, owner, arguments))

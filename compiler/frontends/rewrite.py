@@ -1,7 +1,7 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Rewrites of Dynamo's graphs: attention and three-valued linear layers before they are decomposed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -23,24 +23,16 @@ def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> l
         if node.op != "call_function":
             continue
         if node.target is functional.scaled_dot_product_attention:
-            rewrite(module.graph, node, attention, options_of_attention(node))
+            if is_plain_attention(node):
+                node.target = attention
         elif node.target is functional.linear or node.target is torch._C._nn.linear:
             weight: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
             value = weights.get(weight)
             if value is not None and is_three_valued(value):
-                rewrite(module.graph, node, linear, {})
+                node.target = linear
                 ternary.append(weight.name)
     module.recompile()
     return ternary
-
-
-def rewrite(
-    graph: fx.Graph, node: fx.Node, target: Callable[..., Any], extra: Mapping[str, Any] | None
-) -> None:
-    """Replace a node's target, its arguments kept; nothing for `extra` None."""
-    if extra is None:
-        return
-    node.target = target
 
 
 def is_three_valued(value: Tensor) -> bool:
@@ -48,19 +40,15 @@ def is_three_valued(value: Tensor) -> bool:
     return value.ndim == 2 and value.is_floating_point() and ops.three_valued(value)
 
 
-def options_of_attention(node: fx.Node) -> Mapping[str, Any] | None:
-    """None where dfc's attention does not say the same: dropout, or other than four dimensions."""
+def is_plain_attention(node: fx.Node) -> bool:
+    """Whether dfc's attention says the same: no dropout, four dimensions, equal depths."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
     given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    if given.get("dropout_p", 0.0) != 0.0:
-        return None
-    for name in names[:3]:
-        value = given[name].meta.get("example_value")
-        if value is None or value.ndim != 4:
-            return None
-    shapes = [given[name].meta["example_value"].shape for name in names[:3]]
-    same_depth = shapes[0][3] == shapes[1][3] == shapes[2][3]
-    return {} if same_depth and shapes[0][1] % shapes[1][1] == 0 else None
+    values = [given[name].meta.get("example_value") for name in names[:3]]
+    if given.get("dropout_p", 0.0) != 0.0 or any(v is None or v.ndim != 4 for v in values):
+        return False
+    q, k, v = (value.shape for value in values)
+    return q[3] == k[3] == v[3] and q[1] % k[1] == 0
 
 
 def attention(

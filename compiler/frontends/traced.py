@@ -20,10 +20,11 @@ Value = np.ndarray | int
 
 @dataclass(frozen=True)
 class Fallback:
-    """A part that dfc does not lower, and why."""
+    """Operators that dfc does not lower: the first one's origin, why, and how many they are."""
 
     origin: str
     reason: str
+    operators: int = 1
 
 
 @dataclass

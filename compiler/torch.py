@@ -1,0 +1,268 @@
+# pyright: strict, reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""`torch.compile(model, backend="dfc")`: graphs of Dynamo on a modelled machine."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch._functorch.aot_autograd import aot_module_simplified, make_boxed_func
+
+from dfc import region
+from dfc.errors import DfcError, InputError, suggest
+from dfc.frontends.partition import Plan, partition
+from dfc.frontends.rewrite import keep_meaning
+from dfc.frontends.trace import decompositions
+from dfc.graph_reports import GraphReport, begin_call, last_report
+from dfc.region import Options
+from dfc.runtime.machine import load_target
+
+__all__ = ["Options", "backend", "last_report"]
+
+SPECIALISATIONS = 8
+"""Shapes for which one graph with dynamic dimensions is compiled before it stays eager."""
+
+
+def backend(
+    module: fx.GraphModule,
+    example_inputs: Sequence[Any],
+    *,
+    options: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> Callable[..., Any]:
+    """Compile one graph of Dynamo; the result takes and gives what the graph does."""
+    chosen = parse_options(options or {})
+    if any(is_dynamic(given) for given in example_inputs):
+        return Specialised(module, chosen)
+    return compile_graph(module, example_inputs, chosen)
+
+
+def parse_options(given: Mapping[str, Any]) -> Options:
+    """The options, names and values checked."""
+    known = {f.name: f for f in fields(Options)}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"no option is called `{name}`: {suggest(name, known)}", name)
+        kind = known[name].type
+        good = isinstance(value, bool) if kind is bool else isinstance(value, str)
+        if not good and not (value is None and name == "pipeline"):
+            word = "true or false" if kind is bool else "a word"
+            raise InputError(f"expected {word} for option `{name}`, got `{value}`", name)
+    chosen = Options(**given)
+    if chosen.fallback not in ("eager", "error"):
+        raise InputError(
+            f"expected eager or error for option `fallback`, got `{chosen.fallback}`"
+        )
+    if chosen.quantize_lm_head and chosen.target != "host":
+        raise InputError("option `quantize_lm_head` is for target `host` only")
+    load_target(chosen.target)
+    return chosen
+
+
+def is_dynamic(given: Any) -> bool:
+    """Whether an example input has a size that varies, or is one."""
+    if isinstance(given, Tensor):
+        return any(not isinstance(size, int) for size in given.shape)
+    return not isinstance(given, (int, float, bool, type(None)))
+
+
+def compile_graph(
+    module: fx.GraphModule, example_inputs: Sequence[Any], options: Options
+) -> Callable[..., Any]:
+    """Compile a graph of static shapes."""
+    placeholders = [n for n in module.graph.nodes if n.op == "placeholder"]
+    static = {
+        n.name: value
+        for n, value in zip(placeholders, example_inputs, strict=True)
+        if isinstance(value, Tensor) and is_weight(n, value)
+    }
+    gradients = torch.is_grad_enabled() and not has_own_operators(module)
+    ternary: list[str] = []
+    if not gradients:
+        values = {n: static[n.name] for n in placeholders if n.name in static}
+        ternary = keep_meaning(module, values)
+    positions = {i: n.name for i, n in enumerate(placeholders) if n.name in static}
+    graph = Graph(module, positions, len(placeholders), options, set(ternary))
+    own = decompositions()
+    with torch.no_grad() if not gradients else torch.enable_grad():
+        compiled = aot_module_simplified(
+            module,
+            list(example_inputs),
+            fw_compiler=graph.compile,
+            bw_compiler=graph.compile_backward,
+            inference_compiler=graph.compile,
+            decompositions=own,
+        )
+    return Outer(compiled, gradients)
+
+
+class Outer:
+    """What Dynamo calls: one graph, without gradients where dfc's operators have none."""
+
+    def __init__(self, compiled: Callable[..., Any], gradients: bool) -> None:
+        self.compiled = compiled
+        self.gradients = gradients
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the graph as part of the current call of the user's model."""
+        begin_call()
+        if self.gradients:
+            return self.compiled(*args)
+        with torch.no_grad():
+            return self.compiled(*args)
+
+
+def is_weight(node: fx.Node, value: Tensor) -> bool:
+    """Whether a placeholder of Dynamo is a parameter or a buffer of a module."""
+    described = node.meta.get("tensor_dict") or {}
+    return isinstance(value, nn.Parameter) or "_dynamo_static_input_type" in described
+
+
+def has_own_operators(module: fx.GraphModule) -> bool:
+    """Whether a graph calls operators of namespace `dfc`, which have no gradients."""
+    return any(
+        "dfc::" in str(getattr(n.target, "_name", "")) or "dfc." in str(n.target)
+        for n in module.graph.nodes
+        if n.op == "call_function"
+    )
+
+
+class Specialised:
+    """A graph with dynamic dimensions, compiled for each set of shapes it is called with."""
+
+    def __init__(self, module: fx.GraphModule, options: Options) -> None:
+        self.module = module
+        self.options = options
+        self.compiled: dict[Any, Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """Run for these shapes; beyond the allowed number of them in eager."""
+        key = tuple(
+            (tuple(a.shape), a.dtype) if isinstance(a, Tensor) else a for a in args
+        )
+        if key not in self.compiled:
+            if len(self.compiled) >= SPECIALISATIONS:
+                begin_call().append(GraphReport.eager("main", "more than 8 sets of shapes"))
+                return self.module(*args)
+            self.compiled[key] = self._compile(args)
+        return self.compiled[key](*[a for a in args if isinstance(a, Tensor)])
+
+    def _compile(self, args: Sequence[Any]) -> Callable[..., Any]:
+        graph = fx.Graph()
+        copies: dict[fx.Node, Any] = {}
+        places = [n for n in self.module.graph.nodes if n.op == "placeholder"]
+        for node, given in zip(places, args, strict=True):
+            if isinstance(given, Tensor):
+                copies[node] = graph.placeholder(node.name)
+                copies[node].meta = {
+                    k: v for k, v in node.meta.items() if k in ("tensor_dict",)
+                }
+            else:
+                copies[node] = given
+        for node in self.module.graph.nodes:
+            if node.op == "output":
+                graph.output(fx.map_arg(node.args[0], lambda n: copies[n]))
+            elif node.op != "placeholder":
+                args_, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: copies[n])
+                copies[node] = graph.create_node(
+                    node.op, node.target, args_, kwargs, node.name
+                )
+        static = fx.GraphModule(self.module, graph)
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        return compile_graph(static, tensors, self.options)
+
+
+@dataclass
+class Graph:
+    """One graph of Dynamo on its way through AOT autograd."""
+
+    module: fx.GraphModule
+    weights: dict[int, str]
+    arguments: int
+    options: Options
+    ternary: set[str]
+
+    def compile(self, module: fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+        """The forward graph; its first arguments are Dynamo's."""
+        named = self.weights if len(inputs) == self.arguments else {}
+        return self._compile(module, named, "main")
+
+    def compile_backward(
+        self, module: fx.GraphModule, inputs: Sequence[Any]
+    ) -> Callable[..., Any]:
+        """The backward graph; all that it takes is input."""
+        return self._compile(module, {}, "backward")
+
+    def _compile(
+        self, module: fx.GraphModule, named: Mapping[int, str], label: str
+    ) -> Callable[..., Any]:
+        name_nodes(module)
+        places = [n for n in module.graph.nodes if n.op == "placeholder"]
+        weights = {places[i]: name for i, name in named.items()}
+        plan = partition(
+            module, weights, lambda r: region.compile_region(r, self.options), label
+        )
+        if plan.fallbacks and self.options.fallback == "error":
+            first = plan.fallbacks[0]
+            raise DfcError(f"`{first.origin}` cannot be lowered: {first.reason}")
+        return make_boxed_func(Runner(module, plan, label, self.options))
+
+
+class Runner:
+    """Runs the steps of a plan on PyTorch tensors."""
+
+    def __init__(
+        self, module: fx.GraphModule, plan: Plan, label: str, options: Options
+    ) -> None:
+        self.module = module
+        self.plan = plan
+        self.label = label
+        self.options = options
+        self.places = [n for n in module.graph.nodes if n.op == "placeholder"]
+        output = next(n for n in module.graph.nodes if n.op == "output")
+        self.results: Any = output.args[0]
+
+    def __call__(self, *args: Any) -> Any:
+        """The graph's results; a region whose weights do not fit its form runs in eager."""
+        report = GraphReport(self.label, self.plan)
+        begin_call().append(report)
+        values: dict[fx.Node, Any] = dict(zip(self.places, args, strict=True))
+        for node in self.module.graph.nodes:
+            if node.op == "get_attr":
+                values[node] = getattr(self.module, str(node.target))
+        for step in self.plan.steps:
+            if isinstance(step, fx.Node):
+                run_node(step, values)
+                continue
+            try:
+                step.compiled.run(step, values)
+            except region.NotTernary as reason:
+                if self.options.fallback == "error":
+                    raise
+                report.gave_up(step, str(reason))
+                for node in step.nodes:
+                    run_node(node, values)
+        return fx.map_arg(self.results, lambda n: values[n])
+
+
+def run_node(node: fx.Node, values: dict[fx.Node, Any]) -> None:
+    """One operator in eager PyTorch."""
+    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
+    target: Any = node.target
+    values[node] = target(*args, **kwargs)
+
+
+def name_nodes(module: fx.GraphModule) -> None:
+    """Give every node its `dfc.origin`, `module.path:node`, from what Dynamo noted."""
+    for node in module.graph.nodes:
+        stack = node.meta.get("nn_module_stack") or {}
+        path = list(stack.values())[-1][0] if stack else ""
+        node.meta["dfc.origin"] = f"{plain_path(path)}:{node.name}"
+
+
+def plain_path(path: str) -> str:
+    """`L['self'].model.layers[0].mlp` as `model.layers.0.mlp`."""
+    path = path.replace("['", ".").replace("']", "").replace("[", ".").replace("]", "")
+    words = [word for word in path.split(".") if word not in ("L", "self", "_modules")]
+    return ".".join(words)
