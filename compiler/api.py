@@ -1,0 +1,183 @@
+"""`dfc.compile` and `dfc.simulate`: what Python users call, and the command line too."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from dfc.driver import new_context, parse_module, read_module, run_passes
+from dfc.errors import InputError
+from dfc.levels import attach_target, level_of, passes_to, pipeline_of
+from dfc.program import Program
+from dfc.progress import step
+from dfc.runtime.machine import load_target
+from dfc.workload import Workload, check_fits, plan
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.export import ExportedProgram
+
+    from dfc.frontends import Traced
+    from dfc.runtime.report import Report
+
+    Model = nn.Module | ExportedProgram | str
+
+Overrides = Mapping[str, object]
+
+
+def compile(
+    model: "Model",
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: str = "tiny-npu",
+    overrides: Overrides | None = None,
+) -> Program:
+    """
+    Lower a model for a target, down to its program.
+
+    `model` is a module, an exported program, MLIR text, the path of a `.mlir` or `.pt2` file, or
+    `zoo:NAME` (weights random, seed 0). `args` and `kwargs` are example arguments of a module,
+    `overrides` values of the target file by dotted key.
+    """
+    if isinstance(model, str) and not is_text(model):
+        program = load(model, target, overrides=overrides)
+    elif isinstance(model, str):
+        load_target(target, overrides)
+        context = new_context()
+        program = lowered(parse_module(model, context), context, target, overrides)
+    else:
+        load_target(target, overrides)
+        traced = trace(model, args, kwargs or {})
+        program = lowered(traced.module, new_context(), target, overrides, traced)
+    program.module("program")
+    return program
+
+
+def simulate(
+    model: "Model",
+    target: str,
+    prefill: int | None = None,
+    decode: int | None = None,
+    context: int | Sequence[int] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    overrides: Overrides | None = None,
+) -> "Report":
+    """
+    The time, energy and memory of a model on a target; weights are not needed.
+
+    Of a language model: a prompt of `prefill` tokens, then `decode` steps (128 and 32 when
+    nothing is given); or steps at a `context`, on a cache that is filled already.
+    """
+    if not isinstance(model, str) or is_text(model):
+        raise InputError("expected the name of a model or of a file")
+    workload = asked(prefill, decode, context, batch)
+    return load(model, target, workload, dtype=dtype, overrides=overrides).simulate()
+
+
+def asked(
+    prefill: int | None = None,
+    decode: int | None = None,
+    context: int | Sequence[int] | None = None,
+    batch: int = 1,
+) -> Workload | None:
+    """The workload of these options; None when none of them is given."""
+    given = (prefill, decode, context, batch)
+    return None if given == (None, None, None, 1) else plan(*given)
+
+
+def load(
+    model: str,
+    target: str,
+    workload: Workload | None = None,
+    *,
+    default: Workload | None = None,
+    dtype: str | None = None,
+    overrides: Overrides | None = None,
+    abstract: bool = True,
+    seed: int = 0,
+) -> Program:
+    """
+    The program of a model by name or file; its levels are made when they are asked for.
+
+    A language model that no `workload` is given for has the `default` one.
+    """
+    machine = load_target(target, overrides)
+    if model.endswith(".mlir"):
+        refuse_options(model, workload, dtype)
+        context = new_context()
+        return lowered(read_module(model, context), context, target, overrides)
+    from dfc.frontends import load_model
+
+    wanted = workload or default or plan()
+    if model.startswith("zoo:"):
+        check_fits(wanted, machine)
+    step(f"tracing {model}")
+    traced = load_model(
+        model,
+        prefill=wanted.prefill,
+        decode=len(wanted.positions),
+        capacity=wanted.capacity,
+        batch=wanted.batch,
+        dtype=dtype,
+        abstract=abstract,
+        seed=seed,
+    )
+    if not traced.is_language_model:
+        refuse_options(model, workload, None)
+    program = lowered(traced.module, new_context(), target, overrides, traced)
+    program.workload = wanted if traced.is_language_model else None
+    return program
+
+
+def refuse_options(model: str, workload: Workload | None, dtype: str | None) -> None:
+    """Refuse a prompt or a context for what is not a language model, a dtype for a file."""
+    if workload is not None:
+        raise InputError(
+            f"`{model}` is not a language model of the zoo: leave out prefill, decode,"
+            " context and batch",
+            model,
+        )
+    if dtype is not None:
+        raise InputError(f"`{model}` says its own dtypes: leave out dtype", model)
+
+
+def lowered(
+    source: ModuleOp,
+    context: Context,
+    target: str,
+    overrides: Overrides | None = None,
+    traced: "Traced | None" = None,
+) -> Program:
+    """The program of a module; a module at tensor level is raised."""
+    attach_target(source, target, overrides or {})
+    pipeline, level = pipeline_of(source), level_of(source)
+    if level == "tensor":
+        run_passes(passes_to(level, pipeline), source, context)
+    weights = traced.weights if traced else None
+    return Program({level: source}, context, pipeline, weights, None, traced)
+
+
+def is_text(model: str) -> bool:
+    """Whether a string is MLIR text rather than a name: a name has one line and no braces."""
+    return "\n" in model or "{" in model
+
+
+def trace(model: "Model", args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Traced":
+    """A module or an exported program at tensor level."""
+    from torch import nn
+    from torch.export import ExportedProgram
+
+    from dfc.frontends import trace_module
+
+    if isinstance(model, ExportedProgram):
+        args, kwargs = model.example_inputs or (args, kwargs)
+        return trace_module(model.module(), args, kwargs, prepared=True)
+    if isinstance(model, nn.Module):
+        step("tracing the model")
+        return trace_module(model, args, kwargs)
+    found = type(model).__name__
+    raise InputError(f"expected a module, an exported program or text, got `{found}`")

@@ -1,0 +1,227 @@
+"""`dfc run --check`: every level beside eager PyTorch, kernel by kernel on eager's own inputs."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dfc.cli_output import print_table
+from dfc.comparison import Difference, compare
+from dfc.frontends import Traced, eager_run, eager_values
+from dfc.pipelines import LEVELS
+from dfc.program import Program
+from dfc.progress import step
+from dfc.random_inputs import Value
+from dfc.runtime.interpreter import KernelCall, KernelHook
+from dfc.runtime.interpreter.dtypes import Array
+
+Path = tuple[str, ...]
+Reference = Mapping[tuple[Path, str], Array]
+
+
+@dataclass
+class Row:
+    """All calls of one kernel at one level, or the values outside kernels."""
+
+    level: str
+    kernel: str
+    values: int = 0
+    difference: Difference = field(default_factory=Difference)
+    flips: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether integers are equal and floats within their tolerance."""
+        return self.difference.within
+
+    def as_dict(self) -> dict[str, object]:
+        """The row for JSON and tables."""
+        return {
+            "level": self.level,
+            "kernel": self.kernel,
+            "values": self.values,
+            "error": self.difference.error,
+            "integers_differing": self.difference.integers,
+            "rounding_flips": self.flips,
+            "passed": self.passed,
+        }
+
+
+class Comparison(KernelHook):
+    """
+    Puts eager's tensors into every kernel and compares what comes out with eager's.
+
+    A rounding that falls the other way (by one) is counted, and the run goes on with eager's
+    integers, so that the kernel's own result can still be compared.
+    """
+
+    def __init__(self, level: str, function: str, reference: Reference) -> None:
+        self.level = level
+        self.reference = reference
+        self.outside = Row(level, f"@{function}")
+        self.rows: dict[str, Row] = {}
+        self.current = self.outside
+        self.cursor: dict[tuple[Path, str], int] = defaultdict(int)
+
+    def operands(
+        self, call: KernelCall, values: Sequence[Value]
+    ) -> Sequence[Value | None]:
+        """Eager's tensors in place of what earlier kernels made."""
+        row = Row(self.level, call.name)
+        self.current = self.rows.setdefault(call.name, row)
+        return [self.reference.get((call.path, name)) for name in call.operand_values]
+
+    def results(
+        self, call: KernelCall, values: Sequence[Value]
+    ) -> Sequence[Value | None]:
+        """Compare, and go on with eager's."""
+        self.current = self.outside
+        row = self.rows[call.name]
+        found: list[Value | None] = []
+        for name, value in zip(call.result_values, values, strict=True):
+            expected = self.reference.get((call.path, name))
+            note(row, value, expected)
+            found.append(expected)
+        return found
+
+    def value(self, name: str, path: Path, value: Value) -> Value:
+        """Compare a value outside kernels, and go on with eager's."""
+        expected = self.reference.get((path, name))
+        note(self.outside, value, expected)
+        return value if expected is None else expected
+
+    def quantized(
+        self, name: str, path: Path, x: Array, q: Array, s: Array
+    ) -> tuple[Array, Array]:
+        """Count the integers of these rows that are not eager's; go on with eager's."""
+        all_q = self.reference.get((path, f"{name}#quantize.0"))
+        all_s = self.reference.get((path, f"{name}#quantize.1"))
+        if all_q is None or all_s is None:
+            return q, s
+        # a tile has some of the rows, and tiles come in order
+        start = self.cursor[path, name]
+        self.cursor[path, name] = (start + len(q)) % len(all_q)
+        rows = slice(start, start + len(q))
+        off = np.abs(q.astype(np.int16) - all_q[rows].astype(np.int16))
+        self.current.flips += int(np.count_nonzero(off == 1))
+        wrong = Difference(integers=int(np.count_nonzero(off > 1)))
+        found = self.current.difference.worse(wrong).worse(compare(s, all_s[rows]))
+        self.current.difference = found
+        return all_q[rows], all_s[rows]
+
+
+def note(row: Row, value: Value, expected: Value | None) -> None:
+    """Add one value to a row; a value that eager does not have is not compared."""
+    if expected is not None:
+        row.values += 1
+        row.difference = row.difference.worse(compare(value, expected))
+
+
+class Flips(KernelHook):
+    """Counts, over a whole run of its own, the quantised integers that are not eager's."""
+
+    def __init__(self, function: str, reference: Reference) -> None:
+        self.comparison = Comparison("", function, reference)
+
+    def quantized(
+        self, name: str, path: Path, x: Array, q: Array, s: Array
+    ) -> tuple[Array, Array]:
+        """Count, and go on with the run's own."""
+        self.comparison.quantized(name, path, x, q, s)
+        return q, s
+
+    @property
+    def count(self) -> int:
+        """Integers that differ, by one or by more."""
+        row = self.comparison.outside
+        return row.flips + row.difference.integers
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """The results of an entry function's own run, against eager's."""
+
+    function: str
+    difference: Difference
+    flips: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether results are within tolerance; flips spread, so with them nothing is promised."""
+        return self.difference.within or self.flips > 0
+
+    def as_dict(self) -> dict[str, object]:
+        """The end for JSON."""
+        return {
+            "function": self.function,
+            "error": self.difference.error,
+            "integers_differing": self.difference.integers,
+            "rounding_flips": self.flips,
+            "passed": self.passed,
+        }
+
+
+@dataclass
+class Check:
+    """What `--check` found."""
+
+    rows: list[Row] = field(default_factory=list[Row])
+    ends: list[EndToEnd] = field(default_factory=list[EndToEnd])
+
+    @property
+    def passed(self) -> bool:
+        """Whether every level was compared, and every row and end is as it should be."""
+        compared = {row.level for row in self.rows}
+        rows = (*self.rows, *self.ends)
+        return compared == set(LEVELS) and all(one.passed for one in rows)
+
+    def as_dict(self) -> dict[str, object]:
+        """What `--json` prints."""
+        return {
+            "rows": [row.as_dict() for row in self.rows],
+            "end_to_end": [end.as_dict() for end in self.ends],
+        }
+
+    def print(self) -> None:
+        """One table of kernels and levels, one line per entry function."""
+        rows = [tuple(row.as_dict().values()) for row in self.rows]
+        if rows:
+            print_table("", tuple(self.rows[0].as_dict()), rows)
+        for end in self.ends:
+            print(
+                f"@{end.function} end to end: error {end.difference.error:.2g},"
+                f" {end.flips} rounding flips"
+            )
+
+
+def check(program: Program, traced: Traced, calls: Mapping[str, list[Value]]) -> Check:
+    """Compare these calls of entry functions at every level, and end to end."""
+    found = Check()
+    for function, inputs in calls.items():
+        reference = eager_values(traced, function, inputs)
+        for level in LEVELS:
+            step(f"checking @{function} at level {level}")
+            hook = Comparison(level, function, reference)
+            program.run(function, inputs, level=level, hook=hook)
+            found.rows += [*hook.rows.values(), hook.outside]
+        found.ends.append(end_to_end(program, traced, function, inputs, reference))
+    found.rows = [row for row in found.rows if row.values]
+    return found
+
+
+def end_to_end(
+    program: Program,
+    traced: Traced,
+    function: str,
+    inputs: list[Value],
+    reference: Reference,
+) -> EndToEnd:
+    """Run the program on its own values from inputs to results."""
+    hook = Flips(function, reference)
+    results = program.run(function, inputs, hook=hook)
+    expected = eager_run(traced, function, inputs)
+    difference = Difference()
+    for pair in zip(results, expected, strict=True):
+        difference = difference.worse(compare(*pair))
+    return EndToEnd(function, difference, hook.count)

@@ -1,0 +1,65 @@
+"""The command `dfc`: finds the command, prints errors as one sentence, sets the exit status."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from dfc.cli_lists import models, passes, targets
+from dfc.cli_opt import opt
+from dfc.cli_program import compile_, run, simulate
+
+app = typer.Typer(
+    name="dfc",
+    help="Compile PyTorch models for modelled accelerators, run and simulate them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for name, command in (
+    ("compile", compile_),
+    ("run", run),
+    ("simulate", simulate),
+    ("opt", opt),
+    ("passes", passes),
+    ("targets", targets),
+    ("models", models),
+):
+    app.command(name)(command)
+
+
+def main() -> None:
+    """The entry point of the script `dfc`."""
+    sys.exit(status(sys.argv[1:]))
+
+
+def status(args: Sequence[str]) -> int:
+    """Run one command line; 0, 1 for bad input, 2 for a wrong option or a missing argument."""
+    try:
+        return app(args=list(args), prog_name="dfc", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        report(error.format_message(), None, "--json" in args)
+        return error.exit_code
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:
+        # the reader of our output is gone: leave without a second attempt to write
+        sys.stdout = None
+        return 1
+    except BaseException as error:
+        from dfc.diagnostics import explain
+
+        explained = explain(error)
+        if explained is None:
+            raise
+        report(*explained, "--json" in args)
+        return 1
+
+
+def report(message: str, where: str | None, as_json: bool) -> None:
+    """Print an error: a JSON object on stdout, or a sentence on stderr."""
+    if as_json:
+        print(json.dumps({"error": {"message": message, "where": where}}))
+    else:
+        print(f"error: {message}", file=sys.stderr)

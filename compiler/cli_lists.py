@@ -1,0 +1,66 @@
+"""`dfc passes`, `dfc targets` and `dfc models`: what there is, and one of them in detail."""
+
+from typing import Annotated
+
+import typer
+
+from dfc.cli_options import Json, Set, overrides
+from dfc.cli_output import print_json, print_table
+
+Name = Annotated[str | None, typer.Argument(help="One of them, in detail.")]
+
+
+def passes(name: Name = None, as_json: Json = False) -> None:
+    """List passes and pipelines, or show one pass with its before and after."""
+    from dfc.listing import pass_rows, pass_text, pipeline_rows
+
+    if name is not None:
+        text = pass_text(name)
+        print_json({"name": name, "text": text}) if as_json else print(text)
+        return
+    rows, pipelines = pass_rows(), pipeline_rows()
+    if as_json:
+        print_json({"passes": rows, "pipelines": pipelines})
+        return
+    print_table("Passes", ("name", "what it does"), [tuple(r.values()) for r in rows])
+    for pipeline, levels in pipelines.items():
+        runs = [(level, " ".join(run)) for level, run in levels.items()]
+        print_table(f"Pipeline {pipeline}", ("level", "passes to reach it"), runs)
+
+
+def targets(name: Name = None, sets: Set = None, as_json: Json = False) -> None:
+    """List the described accelerators, or show one (a name or a file)."""
+    from dfc.listing import number_rows, target_rows
+    from dfc.runtime.machine import load_target
+
+    if name is None:
+        rows = target_rows()
+        if as_json:
+            print_json({"targets": rows})
+        else:
+            print_table("", ("name", "description"), [tuple(r.values()) for r in rows])
+        return
+    target = load_target(name, overrides(sets))
+    if as_json:
+        print_json(target.model_dump(mode="json"))
+        return
+    print(f"{target.name}: {target.description}\nsource: {target.source}")
+    print_table("", ("key", "value", "kind", "from"), number_rows(target))
+
+
+def models(name: Name = None, as_json: Json = False) -> None:
+    """List the models of the zoo, or show one's configuration."""
+    from dfc.listing import model_row, model_rows
+
+    if name is None:
+        rows = model_rows()
+        if as_json:
+            print_json({"models": rows})
+        else:
+            print_table("", list(rows[0]), [tuple(row.values()) for row in rows])
+        return
+    found = model_row(name)
+    if as_json:
+        print_json(found)
+        return
+    print_table("", ("key", "value"), list((found | found.pop("config")).items()))

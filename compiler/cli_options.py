@@ -1,0 +1,50 @@
+"""The options and arguments that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="`zoo:NAME`, `zoo:FILE.toml#NAME`, a `.mlir` or a `.pt2` file.",
+    ),
+]
+TargetName = Annotated[
+    str,
+    typer.Option(
+        "-t", "--target", metavar="TARGET", help="The name of a target or a file."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a value of the target file."
+    ),
+]
+Prefill = Annotated[
+    int | None, typer.Option(min=1, help="Tokens of the prompt (128 by default).")
+]
+Decode = Annotated[
+    int | None, typer.Option(min=1, help="Tokens to generate (32 by default).")
+]
+Batch = Annotated[int, typer.Option(min=1, help="Sequences at once.")]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help="float32, float16 or bfloat16 instead of the model's."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of random inputs and weights.")]
+
+
+def overrides(pairs: list[str] | None) -> dict[str, object]:
+    """The `KEY=VALUE` of every `--set`; the target's reader knows what a value means."""
+    found: dict[str, object] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not (key and equals and value):
+            message = f"expected KEY=VALUE, got `{pair}`"
+            raise typer.BadParameter(message, param_hint="--set")
+        found[key] = value
+    return found

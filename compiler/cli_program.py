@@ -1,0 +1,165 @@
+"""`dfc compile`, `dfc run` and `dfc simulate`: a model on a target."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dfc.cli_options import (
+    Batch,
+    Decode,
+    Dtype,
+    Json,
+    Model,
+    Prefill,
+    Seed,
+    Set,
+    TargetName,
+    overrides,
+)
+from dfc.cli_output import print_json, progress
+
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="N,...", help="Tokens in the cache before each decode step."),
+]
+Emit = Annotated[
+    str | None,
+    typer.Option(metavar="LEVEL", help="tensor, fused, tiled, placed or program."),
+]
+Output = Annotated[
+    str | None, typer.Option("-o", metavar="FILE", help="Write it here.")
+]
+
+
+def contexts(text: str | None) -> tuple[int, ...] | None:
+    """The numbers of `64,256,1000`."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        message = f"expected numbers as in 64,256,1000, got `{text}`"
+        raise typer.BadParameter(message, param_hint="--context") from error
+
+
+def compile_(
+    model: Model,
+    target: TargetName,
+    output: Output = None,
+    emit: Emit = None,
+    prefill: Prefill = None,
+    decode: Decode = None,
+    context: Context = None,
+    batch: Batch = 1,
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    sets: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Lower a model; print the IR of a level (`program`), or write that or all of it to a file."""
+    numbers = contexts(context)
+    with progress():
+        from dfc.api import asked, load
+
+        workload = asked(prefill, decode, numbers, batch)
+        program = load(
+            model,
+            target,
+            workload,
+            dtype=dtype,
+            overrides=overrides(sets),
+            abstract=output is None or emit is not None,
+            seed=seed,
+        )
+        text = program.ir(emit or "program")
+        if output is not None and emit is None:
+            program.save(output)
+        elif output is not None:
+            Path(output).write_text(text)
+    written = {} if output else {"module": text}
+    if as_json:
+        level = emit or "program"
+        print_json({"target": target, "level": level, "output": output, **written})
+    elif output is None:
+        print(text, end="")
+
+
+def run(
+    model: Model,
+    target: TargetName,
+    inputs: Annotated[
+        str | None, typer.Option(metavar="X.npz", help="Inputs by name, or in order.")
+    ] = None,
+    seed: Seed = 0,
+    prefill: Prefill = None,
+    decode: Decode = None,
+    batch: Batch = 1,
+    dtype: Dtype = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare every level with PyTorch, by kernel."),
+    ] = False,
+    output: Output = None,
+    sets: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Compute a model's values on the modelled machine."""
+    with progress():
+        from dfc.api import asked
+        from dfc.running import run_model
+
+        done = run_model(
+            model,
+            target,
+            inputs=inputs,
+            seed=seed,
+            workload=asked(prefill, decode, None, batch),
+            dtype=dtype,
+            check=check,
+            overrides=overrides(sets),
+        )
+    if output is not None:
+        done.save(output)
+    if as_json:
+        print_json(done.as_dict())
+    else:
+        done.print()
+    return 0 if done.passed else 1
+
+
+def simulate(
+    model: Model,
+    target: TargetName,
+    prefill: Prefill = None,
+    decode: Decode = None,
+    context: Context = None,
+    batch: Batch = 1,
+    dtype: Dtype = None,
+    output: Output = None,
+    sets: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate a model's time, energy and memory; weights are not needed."""
+    numbers = contexts(context)
+    with progress():
+        from dfc.api import simulate
+
+        report = simulate(
+            model,
+            target,
+            prefill,
+            decode,
+            numbers,
+            batch,
+            dtype,
+            overrides=overrides(sets),
+        )
+    if output is not None:
+        report.save(output)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        from dfc.cli_report import print_report
+
+        print_report(report)

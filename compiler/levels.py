@@ -1,0 +1,65 @@
+"""The levels of the IR: which one a module is at, and the passes from one to another."""
+
+from collections.abc import Mapping
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.passes import ModulePass
+
+from dfc.dialects.accel import KernelOp, LaunchOp
+from dfc.dialects.stream import GraphOp
+from dfc.dialects.tier import AllocOp
+from dfc.driver import parse_passes
+from dfc.errors import InputError, suggest
+from dfc.passes.attach_target import AttachTargetPass
+from dfc.pipelines import LEVELS, PIPELINES, Pipeline
+from dfc.runtime.machine import target_of
+
+
+def attach_target(
+    module: ModuleOp, target: str, overrides: Mapping[str, object]
+) -> None:
+    """Name the target in the module, in place of one that is there."""
+    pairs = tuple(f"{key}={value}" for key, value in overrides.items())
+    AttachTargetPass(target, pairs).apply(Context(), module)
+
+
+def level_of(module: ModuleOp) -> str:
+    """The level of a module, by the ops that stand in it."""
+    found = {type(op) for op in module.walk()}
+    if LaunchOp in found or has_kernel_functions(module):
+        return "program"
+    if AllocOp in found:
+        return "placed"
+    if GraphOp in found:
+        return "tiled"
+    return "fused" if KernelOp in found else "tensor"
+
+
+def has_kernel_functions(module: ModuleOp) -> bool:
+    """Whether kernels are functions already, even if none of them launches anything."""
+    return any(
+        isinstance(op, FuncOp) and "accel.kernel" in op.attributes for op in module.ops
+    )
+
+
+def check_level(level: str) -> None:
+    """Refuse a name that is not a level."""
+    if level not in LEVELS:
+        hint = suggest(level, LEVELS)
+        raise InputError(f"no level is called `{level}`: {hint}", level)
+
+
+def pipeline_of(module: ModuleOp, name: str | None = None) -> Pipeline:
+    """The pipeline of this name, else the one that the module's target names."""
+    chosen = name or target_of(module).pipeline
+    if chosen not in PIPELINES:
+        hint = suggest(chosen, PIPELINES)
+        raise InputError(f"no pipeline is called `{chosen}`: {hint}", chosen)
+    return PIPELINES[chosen]
+
+
+def passes_to(level: str, pipeline: Pipeline) -> tuple[ModulePass, ...]:
+    """The passes that lead to a level from the one before."""
+    return parse_passes(",".join(pipeline[LEVELS.index(level)]))

@@ -1,0 +1,113 @@
+"""A model lowered for one target: its IR at every level, its values and its time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from dfc.driver import run_passes
+from dfc.errors import InputError
+from dfc.levels import check_level, passes_to
+from dfc.pipelines import LEVELS, Pipeline
+from dfc.progress import step
+from dfc.random_inputs import Value, entry_functions
+from dfc.runtime.interpreter import KernelHook, run
+from dfc.runtime.interpreter.dtypes import Array
+from dfc.runtime.machine import Target, target_of
+from dfc.workload import Workload
+
+if TYPE_CHECKING:
+    from dfc.frontends import Traced
+    from dfc.runtime.report import Report
+
+
+@dataclass
+class Program:
+    """One module at each level from that of its source (the first) down to `program`."""
+
+    modules: dict[str, ModuleOp]
+    context: Context
+    pipeline: Pipeline
+    weights: dict[str, Array] | None = None
+    workload: Workload | None = None
+    traced: "Traced | None" = None
+
+    @property
+    def source(self) -> str:
+        """The level that the others are made from."""
+        return next(iter(self.modules))
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The functions that a user calls."""
+        functions = entry_functions(self.modules[self.source])
+        return tuple(function.sym_name.data for function in functions)
+
+    @property
+    def target(self) -> Target:
+        """The machine that the program is for."""
+        return target_of(self.modules[self.source])
+
+    def module(self, level: str) -> ModuleOp:
+        """The module at a level, lowered when it is first asked for."""
+        check_level(level)
+        if level not in self.modules:
+            index = LEVELS.index(level)
+            if LEVELS.index(self.source) > index:
+                message = (
+                    f"expected level `{self.source}` or a later one, got `{level}`"
+                )
+                raise InputError(message, level)
+            lowered = self.module(LEVELS[index - 1]).clone()
+            run_passes(passes_to(level, self.pipeline), lowered, self.context)
+            self.modules[level] = lowered
+        return self.modules[level]
+
+    def ir(self, level: str) -> str:
+        """The text of the module at a level."""
+        return f"{self.module(level)!s}\n"
+
+    def run(
+        self,
+        function: str,
+        inputs: Sequence[Value],
+        *,
+        level: str = "program",
+        hook: KernelHook | None = None,
+    ) -> tuple[Any, ...]:
+        """The results of an entry function, computed on the modelled machine."""
+        step(f"running @{function} at level {level}")
+        if function not in self.entries:
+            known = ", ".join(self.entries)
+            raise InputError(
+                f"expected a function of {known}, got `{function}`", function
+            )
+        weights = self.weights or {}
+        return run(self.module(level), function, inputs, weights=weights, hook=hook)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        The values of `@main` for these arguments, computed on the modelled machine.
+
+        A compiled module takes and gives what the module does; text takes and gives arrays.
+        """
+        if self.traced is None or self.traced.model is None:
+            return self.run("main", args)
+        from dfc.calling import call
+
+        return call(self, self.traced, args, kwargs)
+
+    def simulate(self) -> "Report":
+        """The time, energy and memory of the program; weights are not needed."""
+        from dfc.simulation import simulate
+
+        return simulate(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the program and its weights to one file, for `dfc.load`."""
+        from dfc.storage import save
+
+        save(self, Path(path))

@@ -1,0 +1,83 @@
+"""A program as one file: its IR as text, its weights, and what it was asked to do."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import ml_dtypes
+import numpy as np
+import safetensors.numpy
+
+from dfc.driver import new_context, parse_module
+from dfc.errors import InputError
+from dfc.levels import pipeline_of
+from dfc.program import Program
+from dfc.runtime.interpreter.dtypes import Array
+from dfc.workload import Workload
+
+FORMAT = 1
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+def save(program: Program, path: Path) -> None:
+    """Write the source level and the program level, with the weights where there are any."""
+    weights = program.weights or {}
+    about = {
+        "format": FORMAT,
+        "source": program.source,
+        "workload": program.workload and asdict(program.workload),
+        "weights": program.weights is not None,
+        "bfloat16": [name for name, w in weights.items() if w.dtype == BFLOAT16],
+    }
+    with ZipFile(path, "w") as archive:
+        archive.writestr("about.json", json.dumps(about))
+        archive.writestr("source.mlir", program.ir(program.source))
+        archive.writestr("program.mlir", program.ir("program"))
+        archive.writestr("weights.safetensors", safetensors.numpy.save(plain(weights)))
+
+
+def plain(weights: dict[str, Array]) -> dict[str, Array]:
+    """Weights in dtypes of numpy's own: a bfloat16 as its bits."""
+    return {
+        name: np.ascontiguousarray(w.view(np.uint16) if w.dtype == BFLOAT16 else w)
+        for name, w in weights.items()
+    }
+
+
+def load(path: str | Path) -> Program:
+    """The program in a file that `Program.save` wrote."""
+    try:
+        with ZipFile(path) as archive:
+            about = json.loads(archive.read("about.json"))
+            texts = {
+                n: archive.read(f"{n}.mlir").decode() for n in ("source", "program")
+            }
+            weights = safetensors.numpy.load(archive.read("weights.safetensors"))
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise InputError(
+            f"expected a program saved by dfc, got `{path}`", str(path)
+        ) from error
+    if about["format"] != FORMAT:
+        message = (
+            f"expected format {FORMAT} in `{path}`, got {about['format']}: save it anew"
+        )
+        raise InputError(message, str(path))
+    for name in about["bfloat16"]:
+        weights[name] = weights[name].view(ml_dtypes.bfloat16)
+    return restore(about, texts, weights if about["weights"] else None)
+
+
+def restore(
+    about: dict[str, object], texts: dict[str, str], weights: dict[str, Array] | None
+) -> Program:
+    """The program of these parts; levels between its source and `program` are made when asked for."""
+    context = new_context()
+    asked = about["workload"]
+    workload = None
+    if isinstance(asked, dict):
+        workload = Workload(**{**asked, "positions": tuple(asked["positions"])})
+    source = parse_module(texts["source"], context, "source.mlir")
+    program = parse_module(texts["program"], context, "program.mlir")
+    modules = {str(about["source"]): source, "program": program}
+    return Program(modules, context, pipeline_of(source), weights, workload)
