@@ -12,6 +12,8 @@ PASSES: tuple[str, ...] = (
     "attach-target",
     "hoist-weights",
     "decompose-ternary-linear",
+    "fuse-kernels",
+    "place-buffers",
     "convert-stream-to-accel",
 )
 

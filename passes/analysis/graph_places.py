@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
@@ -77,9 +76,18 @@ class Place:
         """The tier of a FIFO."""
         op = self.op
         assert isinstance(op, stream.FifoOp)
-        if not isinstance(op.tier, StringAttr) or op.offset_bytes is None:
-            fail(op, "expected a FIFO with a tier and an offset; run place-buffers")
+        if op.tier is None:
+            fail(op, "expected a FIFO in a tier, got none; run place-buffers")
         return op.tier.data
+
+    @property
+    def offset(self) -> int:
+        """The byte offset of a FIFO in its tier."""
+        op = self.op
+        assert isinstance(op, stream.FifoOp)
+        if op.offset_bytes is None:
+            fail(op, "expected a FIFO with an offset, got none; run place-buffers")
+        return op.offset_bytes.value.data
 
 
 Item = Node | Place

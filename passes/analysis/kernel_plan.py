@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import SSAValue
 
 from dfc.dialects import accel, stream
@@ -91,7 +90,10 @@ def event_count(item: Item) -> int:
 class _Planner:
     def __init__(self, op: accel.KernelOp, graph: Graph, done: Sequence[Item]) -> None:
         values = (*op.inputs, *op.outs)
-        self.buffers = dict(zip(op.body.block.args, values, strict=True))
+        blocks: Sequence[SSAValue] = op.body.block.args
+        self.buffers: dict[SSAValue, SSAValue] = {
+            block: value for block, value in zip(blocks, values, strict=True)
+        }
         self.graph = graph
         self.done: dict[Item, tuple[int, ...]] = {}
         self.units: list[str | None] = []
@@ -119,11 +121,7 @@ class _Planner:
     def _region(self, place: Place) -> Region:
         if place.buffer is not None:
             return region_of(self.buffers[place.buffer])
-        op = place.op
-        assert isinstance(op, stream.FifoOp) and isinstance(
-            op.offset_bytes, IntegerAttr
-        )
-        begin = op.offset_bytes.value.data
+        begin = place.offset
         size = place.slots * buffer_bytes(place.type.token)
         return Region(place.tier, begin, begin + size)
 
@@ -169,8 +167,3 @@ def _final_readers(place: Place) -> list[Item]:
         else:
             found.append(reader)
     return found
-
-
-def buffers_of(plan: KernelPlan) -> tuple[SSAValue, ...]:
-    """The memrefs and control values a kernel is given, in the order of its block arguments."""
-    return (*plan.op.inputs, *plan.op.outs)

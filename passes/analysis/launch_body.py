@@ -158,8 +158,7 @@ class _Maker:
         assert isinstance(self.node.op, stream.ReduceOp)
         init = self.node.op.inits.data[index]
         kind = cast("TensorType[Any]", old.type)
-        value = cast("int | float", init.value.data)
-        data = DenseIntOrFPElementsAttr.from_list(kind, [value])
+        data = DenseIntOrFPElementsAttr.from_list(kind, [init.value.data])
         first = self._first()
         if first is False:
             return old

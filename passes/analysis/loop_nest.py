@@ -77,11 +77,7 @@ class LoopNest:
 
     def _allocate(self, place: Place) -> SSAValue:
         kind = memref_type(place.type.token, place.tier, place.slots)
-        op = place.op
-        assert isinstance(op, stream.FifoOp) and op.offset_bytes is not None
-        return self.at.builder.insert(
-            tier.AllocOp(kind, op.offset_bytes.value.data)
-        ).buffer
+        return self.at.builder.insert(tier.AllocOp(kind, place.offset)).buffer
 
     def _event(self, key: Key) -> SSAValue:
         return self.events.get(key, self.start)
@@ -136,7 +132,7 @@ class LoopNest:
         keys = list(self._carried(items, depth))
         start = [self._event(key) for key in keys]
         block = Block(arg_types=[IndexType(), *(event.type for event in start)])
-        bounds = [self.at.constant(number) for number in (0, trips, 1)]
+        low, high, step = (self.at.constant(number) for number in (0, trips, 1))
         outside = self.at.builder
         self.at.builder = Builder(InsertPoint.at_end(block))
         self.events |= dict(zip(keys, block.args[1:], strict=True))
@@ -144,7 +140,7 @@ class LoopNest:
         self.at.builder.insert(scf.YieldOp(*(self._event(key) for key in keys)))
         self.at.builder = outside
         start, keys = _merge(block, start, keys, self.events)
-        loop = outside.insert(scf.ForOp(*bounds, start, Region(block)))
+        loop = outside.insert(scf.ForOp(low, high, step, start, Region(block)))
         for names, event in zip(keys, loop.results, strict=True):
             self.events |= dict.fromkeys(names, event)
 

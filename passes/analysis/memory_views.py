@@ -9,11 +9,11 @@ from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
-    IntegerType,
     MemRefType,
     StridedLayoutAttr,
     StringAttr,
     TensorType,
+    i1,
     i8,
 )
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
@@ -31,8 +31,7 @@ Index = SSAValue | int
 
 def stored_type(kind: Attribute) -> Attribute:
     """The element type in memory: whole bytes, so i1 is kept as i8."""
-    narrow = isinstance(kind, IntegerType) and kind.width.data == 1
-    return i8 if narrow else kind
+    return i8 if kind == i1 else kind
 
 
 def memref_type(

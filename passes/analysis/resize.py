@@ -13,6 +13,7 @@ from typing import Any, cast
 from xdsl.builder import Builder
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
+    I64,
     BytesAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
@@ -54,7 +55,7 @@ def copy_ops(
         made = type(op).create(
             operands=[values.get(operand, operand) for operand in op.operands],
             result_types=[resized_type(result, shapes) for result in op.results],
-            properties=op.properties | _properties(op, shapes),
+            properties={**op.properties, **_properties(op, shapes)},
             attributes=dict(op.attributes),
             regions=regions,
         )
@@ -93,10 +94,10 @@ def _array(sizes: Iterable[int]) -> DenseArrayBase:
 
 
 def _slice_sizes(
-    source: SSAValue, sizes: DenseArrayBase, shapes: Shapes
+    source: SSAValue, sizes: DenseArrayBase[I64], shapes: Shapes
 ) -> DenseArrayBase:
     """Sizes of a slice: a dimension taken in full stays taken in full."""
-    old = cast("tuple[int, ...]", sizes.get_values())
+    old = sizes.get_values()
     dims = zip(old, shape(source), shapes(source), strict=True)
     return _array(new if size == full else size for size, full, new in dims)
 
