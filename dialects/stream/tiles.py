@@ -79,6 +79,8 @@ def fills(expr: AffineExpr, counts: Counts, extent: int) -> bool:
 @lru_cache(maxsize=4096)
 def covers(map: AffineMap, counts: Counts, tiles: Counts) -> bool:
     """Whether every tile of a grid of `tiles` is a token."""
+    if prod(tiles) == 0:
+        return True
     if prod(counts) < prod(tiles):
         return False
     used = [dim for expr in map.results for dim in expr.used_dims()]
