@@ -158,7 +158,7 @@ def simulate(
     if output is not None:
         report.save(output)
     if as_json:
-        print_json(report.as_dict())
+        print(report.to_json())
     else:
         from dfc.cli_report import print_report
 
