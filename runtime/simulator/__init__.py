@@ -1,77 +1,22 @@
 """Time, energy and traffic of programs: what a call takes, and what that is made of."""
 
-from collections.abc import Mapping
-
-from xdsl.dialects.builtin import ModuleOp
-
-from dfc.runtime.errors import ExecutionError
-from dfc.runtime.machine import Target, target_of
-from dfc.runtime.simulator.engine import CallTime, Engine
-from dfc.runtime.simulator.plan import Plan, Planner, Values
-from dfc.runtime.simulator.record import Record, Recorder, Timeline
+from dfc.runtime.simulator.calls import CallTime, Simulator, simulate_call
+from dfc.runtime.simulator.language_model import (
+    simulate_function,
+    simulate_language_model,
+)
+from dfc.runtime.simulator.record import Record, Timeline
 from dfc.runtime.simulator.timing import Category
 from dfc.runtime.simulator.timing import Counter as Quantity
-
-
-class Simulator:
-    """
-    A module at program level on its target; what calls have in common is worked out once.
-
-    `controls` are the values of a function's index arguments, by argument index.
-    """
-
-    def __init__(self, module: ModuleOp, target: Target | None = None) -> None:
-        self.module = module
-        self.target = target_of(module) if target is None else target
-        self.planner = Planner(module, self.target)
-        self.engine = Engine(self.target)
-
-    def call(
-        self, function: str, controls: Mapping[int, int] | None = None
-    ) -> CallTime:
-        """The time of a call on an idle machine, by max-plus maps: exact, and skipping what repeats."""
-        plan = self.planner.plan(function)
-        return self.engine.call(plan, _values(plan, controls or {}))
-
-    def record(
-        self, function: str, controls: Mapping[int, int] | None = None
-    ) -> Timeline:
-        """The same call op by op, with every event kept."""
-        plan = self.planner.plan(function)
-        return Recorder(self.target).call(plan, _values(plan, controls or {}))
-
-
-def _values(plan: Plan, controls: Mapping[int, int]) -> Values:
-    """The values of a function's control registers."""
-    missing = [index for index in plan.control_arguments if index not in controls]
-    if missing:
-        raise ExecutionError(
-            f"the time of `@{plan.name}` depends on its arguments"
-            f" {', '.join(map(str, missing))}, whose values were not given"
-        )
-    return tuple(controls[index] for index in plan.control_arguments)
-
-
-def simulate_call(
-    module: ModuleOp,
-    function: str,
-    controls: Mapping[int, int] | None = None,
-    record: bool = False,
-) -> CallTime | Timeline:
-    """The time of one call of a function at program level; with `record`, all of its events."""
-    simulator = Simulator(module)
-    if record:
-        return simulator.record(function, controls)
-    return simulator.call(function, controls)
-
 
 __all__ = [
     "CallTime",
     "Category",
-    "Engine",
     "Quantity",
     "Record",
     "Simulator",
     "Timeline",
     "simulate_call",
+    "simulate_function",
+    "simulate_language_model",
 ]

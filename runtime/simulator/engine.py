@@ -30,7 +30,6 @@ from dfc.runtime.simulator.plan import (
     Values,
     Wait,
 )
-from dfc.runtime.simulator.timing import Category
 from dfc.runtime.simulator.timing import Counter as Quantity
 
 CONTROL, END = 0, 1
@@ -153,8 +152,7 @@ class Engine:
         state.fixed = after[: self.size]
         state.events.update(zip(step.results, after[self.size :], strict=True))
         add_counters(state.counters, made.counters, 1)
-        if step.callee.kernel is not None:
-            state.counters[Quantity("calls", step.callee.kernel, "")] += 1
+        state.counters[Quantity("calls", step.callee.label, "")] += 1
 
     def loop(self, step: Loop, environment: Environment, state: State) -> None:
         """A loop: rounds whose control values are equal are one power of the body's map."""
@@ -242,12 +240,3 @@ def run_controls(steps: Sequence[Step], environment: Environment) -> None:
                     environment[result] = environment[made]
             case _:
                 pass
-
-
-def evidence_share(composition: Composition, cycles: int, evidence: str) -> float:
-    """The part of a time that numbers of one kind of evidence set."""
-    found = sum(ticks for key, ticks in composition.items() if key.evidence == evidence)
-    return found / cycles if cycles else 0.0
-
-
-__all__ = ["CallTime", "Category", "Engine", "evidence_share", "resource_names"]

@@ -122,10 +122,14 @@ Step = Compute | Issue | Wait | Start | Loop | Branch | Call
 
 @dataclass
 class Plan:
-    """A function: its body, the argument indices of its control registers, and its kernel's name if it is one."""
+    """
+    A function: its body, and the argument indices of its control registers and events.
+
+    `label` is the name of the kernel it is, or its own.
+    """
 
     name: str
-    kernel: str | None
+    label: str
     origin: str
     body: Body
     control_arguments: tuple[int, ...]
@@ -145,7 +149,7 @@ class Planner:
             op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)
         }
         self.needs = Needs(self.functions)
-        self._plans: dict[str, Plan] = {}
+        self.plans: dict[str, Plan] = {}
 
     def plan(self, name: str) -> Plan:
         """The plan of a function."""
@@ -153,9 +157,9 @@ class Planner:
             raise ExecutionError(
                 f"expected a function `{name}`, the module has {', '.join(self.functions)}"
             )
-        if name not in self._plans:
-            self._plans[name] = _FunctionPlanner(self, name).plan()
-        return self._plans[name]
+        if name not in self.plans:
+            self.plans[name] = _FunctionPlanner(self, name).plan()
+        return self.plans[name]
 
 
 def text_of(attr: object) -> str:
@@ -174,9 +178,7 @@ class _FunctionPlanner:
         self.planner, self.name = planner, name
         self.function = planner.functions[name]
         self.needed = planner.needs.of(name)
-        kernel = self.function.attributes.get("accel.kernel")
-        self.kernel = kernel.data if isinstance(kernel, StringAttr) else None
-        self.label = self.kernel or name
+        self.label = text_of(self.function.attributes.get("accel.kernel")) or name
         self._registers: dict[SSAValue, int] = {}
 
     def plan(self) -> Plan:
@@ -184,7 +186,7 @@ class _FunctionPlanner:
         needed = self.planner.needs.arguments(self.name)
         return Plan(
             name=self.name,
-            kernel=self.kernel,
+            label=self.label,
             origin=text_of(self.function.attributes.get("dfc.origin")),
             body=self.body(block),
             control_arguments=needed,

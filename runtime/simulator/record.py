@@ -216,8 +216,7 @@ class Recorder:
         self.run(callee.body.steps, inside, made)
         for result, event in zip(step.results, callee.body.yields, strict=True):
             events[result] = made[event]
-        if callee.kernel is not None:
-            self.counters[Quantity("calls", callee.kernel, "")] += 1
+        self.counters[Quantity("calls", callee.label, "")] += 1
 
     def loop(
         self, step: Loop, environment: Environment, events: dict[int, Moment]

@@ -1,0 +1,177 @@
+"""Reports from simulated calls: sums over calls, rows by kernel, unit and tier."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dfc.runtime.machine import Target
+from dfc.runtime.report import KernelRow, Report, TierRow, Traffic, UnitRow
+from dfc.runtime.simulator.engine import CallTime, resource_names
+from dfc.runtime.simulator.maxplus import Composition, add_counters
+from dfc.runtime.simulator.timing import Category
+from dfc.runtime.simulator.timing import Counter as Quantity
+
+Quantities = Mapping[Quantity, float]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """How a target's energy is worked out from time and operations."""
+
+    target: Target
+
+    def joules(self, call: CallTime) -> float:
+        """Board power times time where it is known, else operations and bytes, and static power."""
+        seconds = call.cycles / float(self.target.ticks_per_second)
+        power = self.target.power
+        if power is not None and power.total_w is not None:
+            return float(power.total_w) * seconds
+        spent = sum(
+            amount for key, amount in call.counters.items() if key.quantity == "energy"
+        )
+        static = 0.0 if power is None else float(power.static_w)
+        return spent * 1e-12 + static * seconds
+
+    @property
+    def note(self) -> str:
+        """What the energy rests on, and so what it can prove."""
+        power = self.target.power
+        if power is not None and power.total_w is not None:
+            return (
+                f"energy is the board's {float(power.total_w):g} W times the time, so tokens"
+                " per joule follow from the time and prove no more than it does"
+            )
+        return "energy is the sum over operations and bytes at the target's energies, and static power times the time"
+
+
+def total(calls: Iterable[CallTime]) -> CallTime:
+    """Calls one after the other."""
+    cycles, composition = 0, Counter[Category]()
+    counters = Counter[Quantity]()
+    for call in calls:
+        cycles += call.cycles
+        for category, ticks in call.composition.items():
+            composition[category] += ticks
+        add_counters(counters, call.counters, 1)
+    return CallTime(cycles, composition, counters)
+
+
+def parts_of(composition: Composition, kernel: str | None = None) -> dict[str, int]:
+    """What a time, or a kernel's part of it, was spent on, the longest first."""
+    found = Counter[str]()
+    for category, ticks in composition.items():
+        if kernel is None or category.kernel == kernel:
+            found[f"{category.resource}: {category.what}"] += ticks
+    return dict(found.most_common())
+
+
+def share(composition: Composition, cycles: int, evidence: str) -> float:
+    """The part of a time that numbers of one kind of evidence set."""
+    found = sum(ticks for key, ticks in composition.items() if key.evidence == evidence)
+    return found / cycles if cycles else 0.0
+
+
+def summarise(
+    target: Target,
+    calls: Sequence[CallTime],
+    origins: Mapping[str, str],
+    peaks: Mapping[str, int],
+    notes: Sequence[str] = (),
+) -> Report:
+    """The report of calls that follow each other."""
+    energy = Energy(target)
+    whole = total(calls)
+    return Report(
+        target=target.name,
+        cycles=whole.cycles,
+        latency_s=whole.cycles / float(target.ticks_per_second),
+        energy_j=sum(energy.joules(call) for call in calls),
+        assumed_share=share(whole.composition, whole.cycles, "assumed"),
+        calibrated_share=share(whole.composition, whole.cycles, "calibrated"),
+        parts=parts_of(whole.composition),
+        kernels=kernel_rows(whole, origins),
+        units=unit_rows(whole, [f"unit.{name}" for name in target.unit], "unit."),
+        links=unit_rows(
+            whole, [n for n in resource_names(target) if not n.startswith("unit.")]
+        ),
+        tiers=tier_rows(target, whole.counters, peaks),
+        notes=(energy.note, *notes),
+    )
+
+
+def kernel_rows(whole: CallTime, origins: Mapping[str, str]) -> tuple[KernelRow, ...]:
+    """A row per kernel that took time or moved bytes, the longest first."""
+    names = {category.kernel for category in whole.composition}
+    names |= {key.kernel for key in whole.counters if key.quantity == "launches"}
+    names |= {key.kernel for key in whole.counters if key.quantity == "copies"}
+    rows = [_kernel_row(name, whole, origins.get(name, "")) for name in sorted(names)]
+    return tuple(sorted(rows, key=lambda row: -row.cycles))
+
+
+def _kernel_row(name: str, whole: CallTime, origin: str) -> KernelRow:
+    own = {key: n for key, n in whole.counters.items() if key.kernel == name}
+    units = sorted({key.where for key in own if key.quantity == "launches"})
+    parts = parts_of(whole.composition, name)
+    stalls = Counter[str]()
+    for category, ticks in whole.composition.items():
+        if category.kernel == name and not category.resource.startswith("unit."):
+            late = category.what == "latency"
+            stalls[category.resource + " latency" * late] += ticks
+    return KernelRow(
+        name=name,
+        origin=origin,
+        unit=", ".join(units),
+        calls=int(own.get(Quantity("calls", name, ""), 1)),
+        cycles=sum(parts.values()),
+        tiers={
+            tier: Traffic(
+                read_bytes=_sum(own, "read", tier),
+                written_bytes=_sum(own, "written", tier),
+            )
+            for tier in sorted(
+                {key.where for key in own if key.quantity in ("read", "written")}
+            )
+        },
+        parts=parts,
+        stalls=dict(stalls.most_common()),
+    )
+
+
+def _sum(counters: Quantities, quantity: str, where: str) -> int:
+    """A quantity at a place, over all kernels."""
+    return int(
+        sum(
+            amount
+            for key, amount in counters.items()
+            if key.quantity == quantity and key.where == where
+        )
+    )
+
+
+def unit_rows(
+    whole: CallTime, names: Sequence[str], prefix: str = ""
+) -> tuple[UnitRow, ...]:
+    """A row per resource."""
+    rows: list[UnitRow] = []
+    for name in names:
+        busy = _sum(whole.counters, "busy", name)
+        part = busy / whole.cycles if whole.cycles else 0.0
+        shown = name.removeprefix(prefix)
+        rows.append(UnitRow(name=shown, busy_cycles=busy, utilisation=part))
+    return tuple(rows)
+
+
+def tier_rows(
+    target: Target, counters: Quantities, peaks: Mapping[str, int]
+) -> tuple[TierRow, ...]:
+    """A row per tier of the target."""
+    return tuple(
+        TierRow(
+            name=name,
+            capacity_bytes=table.capacity_bytes,
+            peak_bytes=peaks.get(name, 0),
+            read_bytes=_sum(counters, "read", name),
+            written_bytes=_sum(counters, "written", name),
+        )
+        for name, table in target.tier.items()
+    )
