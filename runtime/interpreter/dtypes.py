@@ -100,7 +100,7 @@ def dense(attribute: DenseIntOrFPElementsAttr[Any]) -> Array:
     shape = attribute.get_shape()
     data = np.frombuffer(attribute.data.data, storage(attribute.type.element_type))
     data = data.astype(dtype_of(attribute.type), copy=False)
-    return np.broadcast_to(data, shape) if len(data) == 1 else data.reshape(shape)
+    return np.broadcast_to(data[0], shape) if len(data) == 1 else data.reshape(shape)
 
 
 def storage(kind: Attribute) -> np.dtype[Any]:
