@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
 ArgumentAttributes = Mapping[str, Attribute]
@@ -49,6 +49,33 @@ def callees_first(module: ModuleOp) -> list[FuncOp]:
     for name in by_name:
         visit(name)
     return list(order.values())
+
+
+def entry_names(module: ModuleOp) -> dict[str, str]:
+    """For each function the entry that alone leads to it, else itself."""
+    callers = {
+        name: {_function_name(site) for site in sites}
+        for name, sites in calls(module).items()
+    }
+
+    def entries(name: str) -> set[str]:
+        above = callers.get(name, set())
+        return set[str]().union(*map(entries, above)) if above else {name}
+
+    names = [function.sym_name.data for function in functions(module)]
+    found = {name: entries(name) for name in names}
+    return {
+        name: next(iter(only)) if len(only := found[name]) == 1 else name
+        for name in names
+    }
+
+
+def _function_name(op: Operation) -> str:
+    """The name of the function an op stands in."""
+    parent = op.parent_op()
+    while parent is not None and not isinstance(parent, FuncOp):
+        parent = parent.parent_op()
+    return "" if parent is None else parent.sym_name.data
 
 
 def argument_attributes(function: FuncOp) -> list[dict[str, Attribute]]:

@@ -1,0 +1,166 @@
+"""
+Grow groups of ops, step by step the one that saves most traffic.
+
+A step takes a value that moves between kernels and puts everything that reads it, and what stands
+between, into the kernel that makes it. So a value that a norm reads twice joins the whole norm,
+not the half of it that comes first, and no path leaves a kernel and comes back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.ir import Operation, OpResult, SSAValue
+
+from dfc.dialects.utils import shape
+from dfc.passes.analysis.fusion_graph import FusionGraph, Group
+from dfc.passes.analysis.kernel_legality import anchor_of, bits, is_legal
+from dfc.passes.analysis.unit_choice import Choice, UnitChooser
+
+
+@dataclass(frozen=True)
+class Step:
+    """Groups that become one, and the bytes that then move no more."""
+
+    parts: tuple[Group, ...]
+    whole: Group
+    saved_bytes: int
+
+
+class Paths:
+    """What depends on what among groups and the ops outside of them, as bit masks."""
+
+    def __init__(self, graph: FusionGraph, group_of: dict[Operation, Group]) -> None:
+        self.nodes = list(dict.fromkeys(group_of.get(op, (op,)) for op in graph.ops))
+        self.number = {
+            op: index for index, node in enumerate(self.nodes) for op in node
+        }
+        self.next = [
+            {
+                self.number[o]
+                for op in node
+                for r in op.results
+                for o in graph.readers(r)
+            }
+            - {index}
+            for index, node in enumerate(self.nodes)
+        ]
+        self._below: dict[int, int] = {}
+
+    def below(self, index: int) -> int:
+        """The nodes that depend on a node."""
+        if index not in self._below:
+            mask = 0
+            for user in self.next[index]:
+                mask |= 1 << user | self.below(user)
+            self._below[index] = mask
+        return self._below[index]
+
+    def between(self, first: Group, readers: list[Operation]) -> list[Group]:
+        """The nodes of `first` and of `readers`, and all on paths from the one to the others."""
+        start = self.number[first[0]]
+        ends = 0
+        for op in readers:
+            ends |= 1 << self.number[op]
+        under = self.below(start) | 1 << start
+        found = [
+            index
+            for index in range(len(self.nodes))
+            if under >> index & 1 and (ends >> index & 1 or self.below(index) & ends)
+        ]
+        return [self.nodes[index] for index in found]
+
+
+class Growth:
+    """The groups of one function while they grow."""
+
+    def __init__(self, graph: FusionGraph, chooser: UnitChooser) -> None:
+        self.graph = graph
+        self.chooser = chooser
+        self.group_of: dict[Operation, Group] = {op: (op,) for op in graph.work}
+        self._choices: dict[Group, Choice | None] = {}
+        self._traffic: dict[Group, int] = {}
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups as they are now, by their first op."""
+        return list(dict.fromkeys(self.group_of[op] for op in self.graph.work))
+
+    def choice(self, group: Group) -> Choice | None:
+        """The unit of each op of a group, `None` when it cannot be one kernel."""
+        if group not in self._choices:
+            legal = is_legal(self.graph, group)
+            self._choices[group] = self.chooser.choose(group) if legal else None
+        return self._choices[group]
+
+    def chosen(self, group: Group) -> Choice:
+        """The unit of each op of a group that is a kernel."""
+        found = self.choice(group)
+        assert found is not None
+        return found
+
+    def grow(self) -> None:
+        """Take steps until no legal one saves anything."""
+        while (step := self._best()) is not None:
+            self.group_of.update(dict.fromkeys(step.whole, step.whole))
+
+    def _best(self) -> Step | None:
+        """
+        The legal step that saves most.
+
+        Of equals one that brings no further unit into a kernel, then one that rides behind a
+        product, whose time it shares, then the last in program order.
+        """
+        steps = sorted(self._steps(), key=lambda step: -step.saved_bytes)
+        best: tuple[int, bool, int, Step] | None = None
+        for step in steps:
+            if best is not None and step.saved_bytes < best[3].saved_bytes:
+                break
+            if self.choice(step.whole) is None:
+                continue
+            rides = anchor_of(step.whole) is not None
+            place = self.graph.order[step.whole[0]]
+            rank = (-self._further_units(step), rides, place)
+            if best is None or rank > best[:3]:
+                best = (*rank, step)
+        return None if best is None else best[3]
+
+    def _further_units(self, step: Step) -> int:
+        """How many units a step brings into the kernel of its parts that has most."""
+        return self._units(step.whole) - max(map(self._units, step.parts))
+
+    def _units(self, group: Group) -> int:
+        return len(set((self.choice(group) or {}).values()))
+
+    def _steps(self) -> Iterator[Step]:
+        """Every step that saves something, legal or not."""
+        paths = Paths(self.graph, self.group_of)
+        seen: set[Group] = set()
+        for group in self.groups:
+            for value in self.graph.group_outputs(group):
+                step = self._step(paths, group, value)
+                if step is not None and step.whole not in seen:
+                    seen.add(step.whole)
+                    yield step
+
+    def _step(self, paths: Paths, group: Group, value: OpResult) -> Step | None:
+        """The step that keeps a value inside, `None` when something outside kernels stands in the way."""
+        parts = paths.between(group, self.graph.readers(value))
+        if any(op not in self.group_of for part in parts for op in part):
+            return None
+        whole = self.graph.merged(*parts)
+        saved = sum(map(self.traffic, parts)) - self.traffic(whole)
+        return Step(tuple(parts), whole, saved) if saved > 0 else None
+
+    def traffic(self, group: Group) -> int:
+        """Bytes a kernel of this group reads and writes, each value once."""
+        if group not in self._traffic:
+            graph = self.graph
+            values = (*graph.group_inputs(group), *graph.group_outputs(group))
+            self._traffic[group] = sum(map(size_bytes, values))
+        return self._traffic[group]
+
+
+def size_bytes(value: SSAValue) -> int:
+    """Bytes of a whole value."""
+    return -(-prod(shape(value)) * bits(value) // 8)

@@ -1,0 +1,232 @@
+"""
+Which ops may share a kernel: those that one loop nest can tile, within the target's memories.
+
+A product or an attention op *begins* its kernel: what it multiplies comes from outside, since the
+nest that accumulates it would repeat the work before it for every tile of its other operand. Its
+loops stay tileable, so that weights can be streamed; there is one such op in a kernel, since two
+on one unit take turns and each has its own loops. Everything else joins while the loops of all
+ops are prefixes of one nest and the smallest tiles fit on chip.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+from xdsl.ir import Operation, SSAValue
+
+from dfc.dialects import attention, ternary
+from dfc.dialects.utils import element, shape
+from dfc.passes.analysis.dimension_classes import Classes, analyse
+from dfc.passes.analysis.fusion_graph import (
+    VIEWS,
+    FusionGraph,
+    Group,
+    is_cheap,
+    root_of,
+)
+from dfc.passes.analysis.op_loops import loops_of
+from dfc.runtime.machine import Target, Unit
+from dfc.runtime.machine.structure import contraction_of, element_bytes
+
+
+def is_anchor(op: Operation) -> bool:
+    """Whether an op begins a kernel: a matrix product or attention."""
+    return isinstance(op, attention.SdpaOp) or contraction_of(op) is not None
+
+
+def anchor_of(group: Group) -> Operation | None:
+    """The op that begins a group's kernel, if it has one."""
+    return next((op for op in group if is_anchor(op)), None)
+
+
+def begins(anchor: Operation, graph: FusionGraph, group: Group) -> bool:
+    """Whether nothing of the group is worked out before its anchor."""
+    return not any(value.owner in group for value in graph.sources(anchor))
+
+
+def keeps_loops(anchor: Operation, classes: Classes) -> bool:
+    """Whether each loop of the anchor can be tiled in the group as it can be alone."""
+    return not any(
+        loop.kind != "whole"
+        and shape(slot.value)[slot.dim] > 1
+        and classes.classes[classes.class_of(slot.value, slot.dim)[0]].kind == "whole"
+        for loop in loops_of(anchor)
+        for slot in loop.slots[:1]
+    )
+
+
+def nest(group: Group, classes: Classes) -> tuple[int, ...]:
+    """
+    The classes that one loop nest over the group can tile, outermost first.
+
+    Every op walks a prefix of the nest; a class for which that cannot be is left out, those
+    that few ops walk along first.
+    """
+    walks = [{c.id for c in classes.of_op(op) if c.kind != "whole"} for op in group]
+    shared = {
+        index: sum(index in walk for walk in walks) for walk in walks for index in walk
+    }
+    parallel = {c.id: c.kind == "parallel" for c in classes.classes}
+    order = sorted(
+        shared, key=lambda index: (-shared[index], not parallel[index], index)
+    )
+    chosen: list[int] = []
+    for index in order:
+        trial = [*chosen, index]
+        if all(_is_prefix(walk, trial) for walk in walks):
+            chosen = trial
+    return tuple(chosen)
+
+
+def _is_prefix(walk: set[int], order: Sequence[int]) -> bool:
+    """Whether the classes of `order` that are in `walk` come first in it."""
+    inside = [index in walk for index in order]
+    return inside == sorted(inside, reverse=True)
+
+
+def smallest_tile(
+    group: Group, classes: Classes, unit_of: dict[Operation, Unit]
+) -> dict[int, int]:
+    """Points per class of the smallest sensible tile: what fills the unit of the anchor, else one."""
+    tiled = nest(group, classes)
+    tile = {index: 1 for index in tiled}
+    anchor = anchor_of(group)
+    if anchor is None:
+        return tile
+    for name, size in unit_of[anchor].tile_multiples(anchor).items():
+        for value, dim in _named_dimension(anchor, name):
+            index, scale = classes.class_of(value, dim)
+            if index in tile:
+                tile[index] = max(tile[index], -(-size // scale))
+    return tile
+
+
+def _named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
+    """Where m, n and k of a product stand in its operands and result."""
+    result: SSAValue = op.results[0]
+    rank = len(shape(result))
+    if isinstance(op, attention.SdpaOp):
+        return [(op.q, 2)] if name == "m" else []
+    left = op.operands[0]
+    places: dict[str, tuple[SSAValue, int]] = {
+        "m": (result, rank - 2),
+        "n": (result, rank - 1),
+        "k": (left, len(shape(left)) - 1),
+    }
+    found = places.get(name)
+    return [] if found is None or found[1] < 0 else [found]
+
+
+def tier_bytes(
+    group: Group, graph: FusionGraph, classes: Classes, unit_of: dict[Operation, Unit]
+) -> dict[str, int]:
+    """Bytes that the group's smallest tiles take in each tier, with the slots that overlap needs."""
+    tile = smallest_tile(group, classes, unit_of)
+    found: dict[str, int] = {}
+    done: set[tuple[str, SSAValue]] = set()
+    for op in group:
+        unit = unit_of[op]
+        for value in (*graph.inputs[op], *op.results):
+            if isinstance(value.owner, Operation) and is_cheap(value.owner):
+                continue
+            tier, slots = tier_of(value, op, unit)
+            own = value.owner in group and _stays(value, graph, group, unit_of)
+            if (
+                own
+                or (tier, value) in done
+                or not shape(value)
+                or streams(value, op, unit)
+            ):
+                continue
+            done.add((tier, value))
+            tokens = prod(classes.tile_shape(value, tile)) * slots
+            found[tier] = found.get(tier, 0) + -(-tokens * bits(value) // 8)
+    return found
+
+
+def _stays(
+    value: SSAValue, graph: FusionGraph, group: Group, unit_of: dict[Operation, Unit]
+) -> bool:
+    """Whether a value never leaves the unit that makes it."""
+    owner = value.owner
+    if not isinstance(owner, Operation):
+        return False
+    return all(
+        o in group and unit_of[o] is unit_of[owner] for o in graph.readers(value)
+    )
+
+
+def tier_of(value: SSAValue, op: Operation, unit: Unit) -> tuple[str, int]:
+    """The tier a unit wants an operand or result of an op in, and how many slots it gets there."""
+    if is_weight_of(op, value):
+        return unit.weight_tier or unit.data_tier, unit.weight_slots.value
+    return unit.data_tier, 2
+
+
+def is_weight_of(op: Operation, value: SSAValue) -> bool:
+    """Whether a value is the second factor of a product."""
+    return (
+        len(op.operands) > 1
+        and contraction_of(op) is not None
+        and value is op.operands[1]
+    )
+
+
+def streams(value: SSAValue, op: Operation, unit: Unit) -> bool:
+    """Whether a unit reads a value in place, from a memory of any size: the keys and values of attention."""
+    return (
+        bool(unit.streams)
+        and isinstance(op, attention.SdpaOp)
+        and value in (op.k, op.v)
+    )
+
+
+def bits(value: SSAValue) -> int:
+    """Bits of an element; packed, a trit takes two."""
+    kind = element(value)
+    return 2 if isinstance(kind, ternary.TritType) else 8 * element_bytes(kind)
+
+
+def fits(used: dict[str, int], target: Target) -> bool:
+    """Whether bytes per tier are within the target's capacities."""
+    return all(size <= target.tier[tier].capacity_bytes for tier, size in used.items())
+
+
+def is_legal(graph: FusionGraph, group: Group) -> bool:
+    """Whether one loop nest can run a group, memories aside."""
+    anchors = [op for op in group if is_anchor(op)]
+    if len(anchors) > 1:
+        return False
+    if not anchors:
+        return True
+    return begins(anchors[0], graph, group) and keeps_loops(
+        anchors[0], classes_of(graph, group)
+    )
+
+
+def classes_of(graph: FusionGraph, group: Group) -> Classes:
+    """The dimension classes of a group with the views between its ops."""
+    return analyse(with_views(graph, group))
+
+
+def with_views(graph: FusionGraph, group: Group) -> list[Operation]:
+    """The ops of a group and the views and cheap ops in front of them."""
+    found: set[Operation] = set(group)
+    work = list(group)
+    while work:
+        for value in graph.inputs[work.pop()]:
+            owner = value.owner
+            if (
+                isinstance(owner, Operation)
+                and owner not in found
+                and in_front(owner, group)
+            ):
+                found.add(owner)
+                work.append(owner)
+    return sorted(found, key=graph.order.__getitem__)
+
+
+def in_front(op: Operation, group: Group) -> bool:
+    """Whether a kernel of the group makes this op for itself: cheap, or a view of what the group makes."""
+    if is_cheap(op):
+        return True
+    return isinstance(op, VIEWS) and root_of(op.results[0]).owner in group

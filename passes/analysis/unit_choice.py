@@ -1,0 +1,104 @@
+"""Which unit of the target runs each op of a kernel: the cheapest that can, one for all if possible."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from xdsl.ir import Operation, SSAValue
+
+from dfc.dialects.utils import shape
+from dfc.passes.analysis.fusion_graph import FusionGraph, Group
+from dfc.passes.analysis.kernel_legality import (
+    anchor_of,
+    classes_of,
+    fits,
+    tier_bytes,
+)
+from dfc.passes.analysis.op_loops import captured
+from dfc.runtime.machine import Access, Target
+
+Choice = dict[Operation, str]
+"""The name of the unit of each op."""
+
+
+def no_value(_: SSAValue) -> None:
+    """Positions are not known when units are chosen."""
+
+
+class UnitChooser:
+    """Chooses units of one target for groups of one function, and remembers the costs."""
+
+    def __init__(self, target: Target, graph: FusionGraph) -> None:
+        self.target = target
+        self.graph = graph
+        self._ticks: dict[tuple[str, Operation], Fraction | None] = {}
+
+    def ticks(self, unit: str, op: Operation) -> Fraction | None:
+        """Ticks of an op on a unit before rounding, `None` when the unit cannot run it."""
+        key = (unit, op)
+        if key not in self._ticks:
+            self._ticks[key] = self._effort(unit, op)
+        return self._ticks[key]
+
+    def _effort(self, unit: str, op: Operation) -> Fraction | None:
+        model = self.target.unit[unit]
+        if not model.supports(op):
+            return None
+        effort = model.effort([op], no_value, Access(self.target, unit, ()))
+        return sum((part.ticks for part in effort.parts), Fraction())
+
+    def ranked(self, ops: Sequence[Operation]) -> list[str]:
+        """
+        The units that can run all of `ops`, best first.
+
+        Units that reach the tables `ops` gather from in place come first, those that work in
+        the host's memory last, then the cheaper, then the first in the file.
+        """
+        order: dict[str, tuple[bool, bool, Fraction]] = {}
+        tables = any(shape(value) for op in ops for value in captured(op))
+        for unit, model in self.target.unit.items():
+            ticks = [self.ticks(unit, op) for op in ops]
+            known = [t for t in ticks if t is not None]
+            if len(known) != len(ticks):
+                continue
+            far = self.target.host_tier
+            reaches = far in (model.data_tier, *model.streams)
+            last = model.data_tier == far
+            order[unit] = (tables and not reaches, last, sum(known, Fraction()))
+        return sorted(order, key=order.__getitem__)
+
+    def choices(self, group: Group) -> list[Choice]:
+        """Ways to run a group, the best first: on one unit, else its anchor and the rest apart."""
+        anchor = anchor_of(group)
+        if anchor is None:
+            ways = [dict.fromkeys(group, unit) for unit in self.ranked(group)]
+            return ways or self._apart(group)
+        rest = [op for op in group if op is not anchor]
+        ways: list[Choice] = []
+        for unit in self.ranked([anchor]):
+            here = [op for op in rest if self.ticks(unit, op) is not None]
+            if len(here) == len(rest):
+                ways.append(dict.fromkeys(group, unit))
+                continue
+            left = [op for op in rest if op not in here]
+            for other in self.ranked(left):
+                riding = dict.fromkeys(rest, other) if self._all(other, rest) else None
+                split = dict.fromkeys(here, unit) | dict.fromkeys(left, other)
+                ways.append({anchor: unit} | (riding or split))
+        return ways
+
+    def _all(self, unit: str, ops: Sequence[Operation]) -> bool:
+        return all(self.ticks(unit, op) is not None for op in ops)
+
+    def _apart(self, group: Group) -> list[Choice]:
+        """Each op on the cheapest unit that runs it, when no unit runs them all."""
+        best = {op: ranked[0] for op in group if (ranked := self.ranked([op]))}
+        return [best] if len(best) == len(group) else []
+
+    def choose(self, group: Group) -> Choice | None:
+        """The best way to run a group whose smallest tiles fit in the memories, `None` if there is none."""
+        classes = classes_of(self.graph, group)
+        for choice in self.choices(group):
+            unit_of = {op: self.target.unit[name] for op, name in choice.items()}
+            if fits(tier_bytes(group, self.graph, classes, unit_of), self.target):
+                return choice
+        return None
