@@ -14,7 +14,7 @@ from xdsl.interpreter import (
 from dfc.dialects import attention
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array
-from dfc.runtime.interpreter.evaluator import describe
+from dfc.runtime.interpreter.naming import describe
 
 
 def visible(
@@ -45,7 +45,7 @@ def softmax(scores: Array) -> Array:
     largest = scores.max(-1, keepdims=True, initial=-np.inf)
     shifted = scores - np.where(np.isneginf(largest), np.float32(0), largest)
     exps = np.exp(shifted, out=shifted)
-    total = exps.sum(-1, keepdims=True)
+    total = exps.sum(-1, keepdims=True, dtype=np.float64).astype(np.float32)
     return exps / np.where(total == 0, np.float32(1), total)
 
 
@@ -62,15 +62,16 @@ def sdpa(
     softcap: float | None = None,
 ) -> Array:
     """
-    Attention in f32, rounded once: q B x H x M x D, k and v B x G x S x D.
+    Attention in f32, its sums in f64, rounded once: q B x H x M x D, k and v B x G x S x D.
 
     Grouped heads: query head h reads key head h // (H / G).
     """
     batch, heads, rows, depth = q.shape
     groups = k.shape[1]
     keys = key_range(rows, k.shape[2], position, causal, window)
-    wide = q.astype(np.float32).reshape(batch, groups, -1, depth)
-    scores = wide @ k[:, :, keys].astype(np.float32).swapaxes(-1, -2)
+    wide = q.astype(np.float64).reshape(batch, groups, -1, depth)
+    scores = wide @ k[:, :, keys].astype(np.float64).swapaxes(-1, -2)
+    scores = scores.astype(np.float32)
     scores *= np.float32(depth**-0.5 if scale is None else scale)
     scores = scores.reshape(batch, heads, rows, -1)
     if softcap is not None:
@@ -82,7 +83,7 @@ def sdpa(
     if seen is not None:
         scores = np.where(seen, scores, np.float32(-np.inf))
     weights = softmax(scores).reshape(batch, groups, -1, scores.shape[-1])
-    y = weights @ v[:, :, keys].astype(np.float32)
+    y = weights.astype(np.float64) @ v[:, :, keys].astype(np.float64)
     return y.reshape(q.shape).astype(q.dtype)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dfc.runtime.interpreter.dtypes import NARROW_FLOATS, Array, is_float
+from dfc.runtime.interpreter.dtypes import Array, is_float
 
 F32_EXACT = 2**24
 F64_EXACT = 2**53
@@ -18,8 +18,8 @@ def contract(
     """
     The sum over the reduced loops of a * b, with one axis per loop.
 
-    `a` and `b` have an axis per loop, of size 1 where they do not depend on it. Narrow
-    floats give f32, integers int64 (exact).
+    `a` and `b` have an axis per loop, of size 1 where they do not depend on it. Floats
+    give f64, integers int64 (exact).
     """
     in_a = {d for d in range(len(sizes)) if a.shape[d] == sizes[d] and sizes[d] > 1}
     in_b = {d for d in range(len(sizes)) if b.shape[d] == sizes[d] and sizes[d] > 1}
@@ -52,10 +52,13 @@ def presummed(
 
 
 def accumulator(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype sums are formed in: f32 for narrow floats, int64 for integers."""
-    if not is_float(dtype):
-        return np.dtype(np.int64)
-    return np.dtype(np.float32) if dtype in NARROW_FLOATS else dtype
+    """
+    The dtype sums are formed in: int64 for integers, f64 for floats.
+
+    Rounded once to their dtype, float sums then do not depend on how they are cut into tiles
+    (BLAS adds in another order for another shape).
+    """
+    return np.dtype(np.float64 if is_float(dtype) else np.int64)
 
 
 def grouped(x: Array, groups: tuple[list[int], list[int], list[int]]) -> Array:

@@ -16,7 +16,9 @@ from xdsl.interpreter import (
 )
 
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter.evaluator import Evaluator, describe, origins
+from dfc.runtime.interpreter.accel import call_kernel
+from dfc.runtime.interpreter.evaluator import Evaluator
+from dfc.runtime.interpreter.naming import describe, origins, strings
 
 
 def call_name(op: func.CallOp) -> str:
@@ -37,11 +39,13 @@ class ControlFunctions(InterpreterFunctions):
         callee = interpreter.get_op_for_symbol(op.callee)
         if not isinstance(callee, func.FuncOp) or callee.is_declaration:
             raise ExecutionError(f"{describe(op)} calls a function without a body")
+        kernel = strings(callee.attributes.get("accel.kernel"))
+        if kernel:
+            return call_kernel(interpreter, callee, kernel[0], args)
         interpreter.path.append(call_name(op))
-        try:
-            return interpreter.call_function(callee, args)
-        finally:
-            interpreter.path.pop()
+        results = interpreter.run_block(callee.body.block, args)
+        interpreter.path.pop()
+        return results
 
     @impl_terminator(func.ReturnOp)
     def returned(

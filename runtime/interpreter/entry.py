@@ -9,13 +9,13 @@ from xdsl.dialects.builtin import (
     IndexType,
     ModuleOp,
     ShapedType,
-    StringAttr,
 )
 from xdsl.dialects.func import FuncOp
 from xdsl.interpreter import InterpreterFunctions
 from xdsl.ir import Attribute
 
 from dfc.runtime.errors import ExecutionError
+from dfc.runtime.interpreter.accel import AccelFunctions
 from dfc.runtime.interpreter.arith import ArithFunctions, ElementwiseFunctions
 from dfc.runtime.interpreter.attention import AttentionFunctions
 from dfc.runtime.interpreter.control import ControlFunctions
@@ -23,8 +23,14 @@ from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of
 from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.hook import KernelHook, Value
 from dfc.runtime.interpreter.linalg import LinalgFunctions, StructuredFunctions
+from dfc.runtime.interpreter.loading import Loader, argument_attribute
+from dfc.runtime.interpreter.memref import MemrefFunctions
+from dfc.runtime.interpreter.naming import strings
+from dfc.runtime.interpreter.stream import StreamFunctions
 from dfc.runtime.interpreter.tensor import TensorFunctions
 from dfc.runtime.interpreter.ternary import TernaryFunctions
+from dfc.runtime.interpreter.tier import TierFunctions
+from dfc.runtime.machine import target_of
 
 Weights = Mapping[str, Array] | Sequence[Array]
 
@@ -37,6 +43,10 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     ControlFunctions,
     TernaryFunctions,
     AttentionFunctions,
+    StreamFunctions,
+    MemrefFunctions,
+    TierFunctions,
+    AccelFunctions,
 )
 
 
@@ -58,10 +68,13 @@ def run(
     Raises `ExecutionError` for inputs that do not fit and for what the machine cannot do.
     """
     entry = find_function(module, function)
-    evaluator = Evaluator(module, [kind() for kind in FUNCTIONS], hook)
+    target = target_of(module) if "accel.target" in module.attributes else None
+    evaluator = Evaluator(module, [kind() for kind in FUNCTIONS], hook, target)
     with np.errstate(all="ignore"):
         values = list(arguments(evaluator, entry, inputs, weights))
-        return tuple(evaluator.call_function(entry, values))
+        loader = Loader(evaluator, entry)
+        results = evaluator.run_block(entry.body.block, loader.load(values))
+        return loader.read_back(results)
 
 
 def find_function(module: ModuleOp, name: str) -> FuncOp:
@@ -74,17 +87,10 @@ def find_function(module: ModuleOp, name: str) -> FuncOp:
     return found
 
 
-def argument_attribute(function: FuncOp, index: int, name: str) -> Attribute | None:
-    """An attribute of an argument."""
-    if function.arg_attrs is None:
-        return None
-    return function.arg_attrs.data[index].data.get(name)
-
-
 def weight_name(function: FuncOp, index: int) -> str | None:
     """The name of a weight argument."""
     found = argument_attribute(function, index, "dfc.weight")
-    return found.data if isinstance(found, StringAttr) else None
+    return next(iter(strings(found)), None)
 
 
 def arguments(
@@ -138,8 +144,8 @@ def make_weights(
 ) -> dict[str, Array]:
     """What `@weights` computes, under the names `@weights:N`."""
     function = find_function(evaluator.module, "weights")
-    values = evaluator.call_function(
-        function, list(arguments(evaluator, function, (), weights))
+    values = evaluator.run_block(
+        function.body.block, list(arguments(evaluator, function, (), weights))
     )
     return {f"@weights:{n}": value for n, value in enumerate(values)}
 

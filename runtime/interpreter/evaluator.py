@@ -1,48 +1,33 @@
-"""xDSL's interpreter with numpy values, errors that name the op, and a place for the machine."""
+"""xDSL's interpreter with numpy values, errors that name the op, and a machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, UnregisteredOp
+from xdsl.dialects.builtin import ModuleOp, UnregisteredOp
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
     OpImplResult,
     PythonValues,
+    ReturnedValues,
 )
 from xdsl.ir import Block, Operation
 from xdsl.utils.exceptions import InterpretationError
 
+from dfc.dialects import accel
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array
 from dfc.runtime.interpreter.hook import KernelHook
+from dfc.runtime.interpreter.memory import Machine
+from dfc.runtime.interpreter.naming import describe, identities, layer, op_name
+from dfc.runtime.interpreter.order import Clock, Place, Step
 from dfc.runtime.interpreter.quantize import quantize
-
-
-def origins(op: Operation) -> tuple[str, ...]:
-    """The names in an op's `dfc.origin`."""
-    found = op.attributes.get("dfc.origin")
-    if isinstance(found, StringAttr):
-        return (found.data,)
-    if isinstance(found, ArrayAttr):
-        return tuple(name.data for name in found if isinstance(name, StringAttr))
-    return ()
-
-
-def op_name(op: Operation) -> str:
-    """An op's name, of an unregistered one too."""
-    return op.op_name.data if isinstance(op, UnregisteredOp) else op.name
-
-
-def describe(op: Operation) -> str:
-    """An op as errors name it: `` `accel.launch` (model.layers.0.q_proj:linear) ``."""
-    names = origins(op)
-    where = f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
-    return f"`{op_name(op)}`{where if names else ''}"
-
+from dfc.runtime.interpreter.written import written_arguments
+from dfc.runtime.machine import Target, lanes_of
 
 KINDS_BY_NAME: dict[str, type[Operation]] = {}
 """Stand-ins under which implementations of unregistered ops are found, by op name."""
@@ -57,11 +42,6 @@ class Loops:
     """Loops that are run one by one, with where they are."""
 
 
-def op_identity(op: Operation) -> str:
-    """The layer an op belongs to: its last origin, without the part of the layer it is."""
-    return next(reversed(origins(op)), "").partition("#")[0]
-
-
 class Evaluator(Interpreter):
     """Runs ops on numpy values; subclasses of `InterpreterFunctions` say how, by dialect."""
 
@@ -70,23 +50,32 @@ class Evaluator(Interpreter):
         module: ModuleOp,
         functions: Sequence[InterpreterFunctions],
         hook: KernelHook | None = None,
+        target: Target | None = None,
     ) -> None:
         super().__init__(module)
         self.hook = hook or KernelHook()
+        self.watched = hook is not None
+        self.target = target
+        tiers = {} if target is None else target.tier
+        self.machine = Machine({name: t.capacity_bytes for name, t in tiers.items()})
         self.loops: list[Loops] = []
+        self.trips: list[tuple[int, ...]] = []
+        """Where the stream nodes are whose bodies run."""
         self.path: list[str] = []
         """The calls that are running, outermost first."""
+        self.kernel = ""
+        self.ordered = any(isinstance(op, accel.LaunchOp) for op in module.walk())
+        """Whether events order the ops (at *program*), rather than the text."""
+        self._written: dict[func.FuncOp, frozenset[int]] = {}
         for each in functions:
             self.register_implementations(each)
 
     def _run_op(self, op: Operation, inputs: PythonValues) -> OpImplResult:
         # not `_impls.run`: on an error it prints the whole module at every nesting
         known = self._impls._impl_dict  # pyright: ignore[reportPrivateUsage]
-        kind = (
-            KINDS_BY_NAME.get(op_name(op))
-            if isinstance(op, UnregisteredOp)
-            else type(op)
-        )
+        kind = type(op)
+        if isinstance(op, UnregisteredOp):
+            kind = KINDS_BY_NAME.get(op_name(op), kind)
         if kind not in known:
             raise ExecutionError(f"no way is known to execute {describe(op)}")
         functions, implementation = known[kind]
@@ -101,32 +90,83 @@ class Evaluator(Interpreter):
             listener.did_interpret_op(op, result.values)
         return result
 
+    @property
+    def place(self) -> Place:
+        """Where the program is."""
+        return Place(tuple(self.path), self.kernel)
+
     def quantize(self, op: Operation, x: Array) -> tuple[Array, Array]:
         """int8 rows and scales of x (rows x columns), seen by the hook."""
-        return self.hook.quantized(op_identity(op), tuple(self.path), x, *quantize(x))
+        return self.hook.quantized(layer(op), tuple(self.path), x, *quantize(x))
 
     def run_block(self, block: Block, args: Sequence[Any]) -> PythonValues:
         """The values a straight block yields or returns for these arguments."""
         self.push_scope()
         self.set_values(zip(block.args, args, strict=True))
+        watched = self.watched and isinstance(block.parent_op(), func.FuncOp)
         values: PythonValues = ()
         for op in block.ops:
             result = self._run_op(op, self.get_values(op.operands))
-            self.set_values(zip(op.results, result.values, strict=True))
-            if result.terminator_value is not None:
-                values = result.terminator_value.values  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+            made = self._shown(op, result.values) if watched else result.values
+            self.set_values(zip(op.results, made, strict=True))
+            if isinstance(result.terminator_value, ReturnedValues):
+                values = result.terminator_value.values
         self.pop_scope()
         return values
 
-    def call_function(self, function: func.FuncOp, args: Sequence[Any]) -> PythonValues:
-        """The results of a function."""
-        return self.run_block(function.body.block, args)
+    def _shown(self, op: Operation, values: PythonValues) -> PythonValues:
+        """The values of an op outside kernels, as the hook would have them."""
+        names = identities(op)
+        if not names or isinstance(op, accel.KernelOp):
+            return values
+        path = tuple(self.path)
+        return tuple(
+            self.hook.value(name, path, value)
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in zip(names, values, strict=True)
+        )
+
+    def written_arguments(self, function: func.FuncOp) -> frozenset[int]:
+        """The arguments of a function that it writes to, by index."""
+        if function not in self._written:
+            self._written[function] = written_arguments(function)
+        return self._written[function]
+
+    def step(
+        self, op: Operation, resources: Sequence[str], events: Sequence[Clock]
+    ) -> Step:
+        """One run of an op on the machine, in the order its level gives it."""
+        if not self.ordered:
+            return Step(op, self.place)
+        return self.machine.order.start(op, self.place, resources, events)
+
+    def ports(self, source: str, target: str) -> tuple[str, ...]:
+        """The ports a copy between two tiers holds; one per tier and direction where none is named."""
+        return (
+            *self._ports_of(source, "read", target),
+            *self._ports_of(target, "write", source),
+        )
+
+    def _ports_of(self, tier: str, direction: Any, peer: str) -> tuple[str, ...]:
+        lanes = (
+            ()
+            if self.target is None
+            else lanes_of(self.target, tier, direction, (peer,))
+        )
+        ports = [lane.resource for lane in lanes if lane.resource.startswith("port.")]
+        return tuple(ports) or (f"port.{tier}.{direction}",)
 
     @contextmanager
-    def loop_space(self, loops: Loops) -> Iterator[None]:
+    def in_kernel(self, name: str) -> Generator[None]:
+        """The kernel that runs."""
+        outer, self.kernel = self.kernel, name
+        yield
+        self.kernel = outer
+
+    @contextmanager
+    def loop_space(self, loops: Loops) -> Generator[None]:
         """The loops that `linalg.index` speaks of."""
         self.loops.append(loops)
-        try:
-            yield
-        finally:
-            self.loops.pop()
+        yield
+        self.loops.pop()

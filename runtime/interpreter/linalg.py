@@ -23,7 +23,7 @@ from xdsl.ir.affine import AffineMap
 
 from dfc.runtime.interpreter.affine import from_loops, in_loops, loop_sizes, projected
 from dfc.runtime.interpreter.contraction import accumulator, contract
-from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of, typed
+from dfc.runtime.interpreter.dtypes import Array, dtype_of, typed
 from dfc.runtime.interpreter.evaluator import Evaluator, Loops
 
 REDUCERS: dict[type[Operation], np.ufunc] = {

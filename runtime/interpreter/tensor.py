@@ -19,7 +19,8 @@ from xdsl.interpreter import (
 
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of
-from dfc.runtime.interpreter.evaluator import Evaluator, Loops, describe
+from dfc.runtime.interpreter.evaluator import Evaluator, Loops
+from dfc.runtime.interpreter.naming import describe
 
 
 def filled_in(static: DenseArrayBase, dynamic: Sequence[int]) -> list[int]:

@@ -8,8 +8,8 @@ from xdsl.parser import Parser
 from xdsl.universe import Universe
 
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter import run
 from dfc.runtime.interpreter import linalg as implementation
+from dfc.runtime.interpreter import run
 
 rng = np.random.default_rng(0)
 
