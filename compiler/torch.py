@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch._functorch.aot_autograd import aot_module_simplified, make_boxed_func
+from torch._functorch._aot_autograd.utils import make_boxed_func
+from torch._functorch.aot_autograd import aot_module_simplified
 
 from dfc import region
 from dfc.errors import DfcError, InputError, suggest
@@ -22,6 +23,10 @@ __all__ = ["Options", "backend", "last_report"]
 
 SPECIALISATIONS = 8
 """Shapes for which one graph with dynamic dimensions is compiled before it stays eager."""
+
+
+KEPT = ("nn_module_stack", "example_value", "stack_trace")
+"""What Dynamo noted about a node that is used here."""
 
 
 def backend(
@@ -43,12 +48,16 @@ def parse_options(given: Mapping[str, Any]) -> Options:
     known = {f.name: f for f in fields(Options)}
     for name, value in given.items():
         if name not in known:
-            raise InputError(f"no option is called `{name}`: {suggest(name, known)}", name)
+            raise InputError(
+                f"no option is called `{name}`: {suggest(name, known)}", name
+            )
         kind = known[name].type
         good = isinstance(value, bool) if kind is bool else isinstance(value, str)
         if not good and not (value is None and name == "pipeline"):
             word = "true or false" if kind is bool else "a word"
-            raise InputError(f"expected {word} for option `{name}`, got `{value}`", name)
+            raise InputError(
+                f"expected {word} for option `{name}`, got `{value}`", name
+            )
     chosen = Options(**given)
     if chosen.fallback not in ("eager", "error"):
         raise InputError(
@@ -63,7 +72,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
 def is_dynamic(given: Any) -> bool:
     """Whether an example input has a size that varies, or is one."""
     if isinstance(given, Tensor):
-        return any(not isinstance(size, int) for size in given.shape)
+        return any(type(size) is not int for size in given.shape)
     return not isinstance(given, (int, float, bool, type(None)))
 
 
@@ -143,34 +152,39 @@ class Specialised:
         )
         if key not in self.compiled:
             if len(self.compiled) >= SPECIALISATIONS:
-                begin_call().append(GraphReport.eager("main", "more than 8 sets of shapes"))
+                begin_call().append(
+                    GraphReport.eager("main", "more than 8 sets of shapes")
+                )
                 return self.module(*args)
             self.compiled[key] = self._compile(args)
         return self.compiled[key](*[a for a in args if isinstance(a, Tensor)])
 
     def _compile(self, args: Sequence[Any]) -> Callable[..., Any]:
-        graph = fx.Graph()
-        copies: dict[fx.Node, Any] = {}
-        places = [n for n in self.module.graph.nodes if n.op == "placeholder"]
-        for node, given in zip(places, args, strict=True):
-            if isinstance(given, Tensor):
-                copies[node] = graph.placeholder(node.name)
-                copies[node].meta = {
-                    k: v for k, v in node.meta.items() if k in ("tensor_dict",)
-                }
-            else:
-                copies[node] = given
-        for node in self.module.graph.nodes:
-            if node.op == "output":
-                graph.output(fx.map_arg(node.args[0], lambda n: copies[n]))
-            elif node.op != "placeholder":
-                args_, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: copies[n])
-                copies[node] = graph.create_node(
-                    node.op, node.target, args_, kwargs, node.name
-                )
-        static = fx.GraphModule(self.module, graph)
         tensors = [a for a in args if isinstance(a, Tensor)]
-        return compile_graph(static, tensors, self.options)
+        return compile_graph(bind_sizes(self.module, args), tensors, self.options)
+
+
+def bind_sizes(module: fx.GraphModule, args: Sequence[Any]) -> fx.GraphModule:
+    """The graph with those of its arguments that are no tensors put in as constants."""
+    graph = fx.Graph()
+    copies: dict[fx.Node, Any] = {}
+    places = [n for n in module.graph.nodes if n.op == "placeholder"]
+    for node, given in zip(places, args, strict=True):
+        if isinstance(given, Tensor):
+            copies[node] = graph.placeholder(node.name)
+            kept = {"tensor_dict": node.meta.get("tensor_dict"), "example_value": given}
+            copies[node].meta = kept
+        else:
+            copies[node] = given
+    for node in module.graph.nodes:
+        args_, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: copies[n])
+        if node.op == "output":
+            graph.output(args_[0])
+        elif node.op != "placeholder":
+            new = graph.create_node(node.op, node.target, args_, kwargs, node.name)
+            new.meta = {k: node.meta[k] for k in KEPT if k in node.meta}
+            copies[node] = new
+    return fx.GraphModule(module, graph)
 
 
 @dataclass
@@ -183,16 +197,18 @@ class Graph:
     options: Options
     ternary: set[str]
 
-    def compile(self, module: fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+    def compile(
+        self, gm: fx.GraphModule, example_inputs: Sequence[Any]
+    ) -> Callable[..., Any]:
         """The forward graph; its first arguments are Dynamo's."""
-        named = self.weights if len(inputs) == self.arguments else {}
-        return self._compile(module, named, "main")
+        named = self.weights if len(example_inputs) == self.arguments else {}
+        return self._compile(gm, named, "main")
 
     def compile_backward(
-        self, module: fx.GraphModule, inputs: Sequence[Any]
+        self, gm: fx.GraphModule, example_inputs: Sequence[Any]
     ) -> Callable[..., Any]:
         """The backward graph; all that it takes is input."""
-        return self._compile(module, {}, "backward")
+        return self._compile(gm, {}, "backward")
 
     def _compile(
         self, module: fx.GraphModule, named: Mapping[int, str], label: str

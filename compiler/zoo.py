@@ -2,7 +2,7 @@
 """The zoo: architectures by name, built abstract or with seeded random weights."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from functools import cache
@@ -84,7 +84,9 @@ def find(spec: str) -> Entry:
     entries = read(path) if path else known()
     if name not in entries:
         close = get_close_matches(name, entries, 1)
-        hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(entries)}"
+        hint = (
+            f"did you mean `{close[0]}`?" if close else f"known: {', '.join(entries)}"
+        )
         raise ModelError(f"no model is called `{name}` in the zoo: {hint}")
     return entries[name]
 
@@ -133,7 +135,9 @@ def construct(found: Entry) -> "nn.Module":
         return kind(config_kind(**found.config))
     except (TypeError, ValueError, AttributeError) as error:
         first = str(error).partition("\n")[0].rstrip(".")
-        raise ModelError(f"`{name}` does not take this configuration: {first}") from None
+        raise ModelError(
+            f"`{name}` does not take this configuration: {first}"
+        ) from None
 
 
 def replace_linear(
@@ -153,11 +157,17 @@ def replace_linear(
             model.set_submodule(path, new)
 
 
-def bitnet_layer(layer: "nn.Linear", linear: Linear, dtype: "torch.dtype") -> "nn.Module":
+def bitnet_layer(
+    layer: "nn.Linear", linear: Linear, dtype: "torch.dtype"
+) -> "nn.Module":
     """One of transformers' BitNet layers in the shape of a plain one."""
     from transformers.integrations.bitnet import AutoBitLinear, BitLinear
 
-    size = (layer.in_features, layer.out_features, layer.bias is not None)
+    size = (
+        layer.in_features,
+        layer.out_features,
+        bool(getattr(layer, "bias", None) is not None),
+    )
     if linear == "bitlinear":
         return BitLinear(*size, dtype=dtype)
     return AutoBitLinear(*size, dtype=dtype, online_quant=linear.endswith("online"))
@@ -189,7 +199,7 @@ def perturb_vectors(model: "nn.Module") -> None:
 
 
 @contextmanager
-def default_dtype(dtype: "torch.dtype") -> Iterator[None]:
+def default_dtype(dtype: "torch.dtype") -> Generator[None]:
     """Within, new float tensors are of this dtype; rotary tables stay float32 by their own word."""
     import torch
 
@@ -202,7 +212,7 @@ def default_dtype(dtype: "torch.dtype") -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Generator[None]:
     """Within, torch's random numbers follow from the seed; afterwards as before."""
     import torch
 
@@ -212,7 +222,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def no_initialisation() -> Iterator[None]:
+def no_initialisation() -> Generator[None]:
     """Within, modules are built without drawing weights."""
     from transformers.initialization import no_init_weights
 

@@ -110,7 +110,9 @@ def parse_mlir(text: str) -> Any:
 def first_error(text: str) -> str:
     """The first diagnostic of MLIR's output, without place and op text."""
     lines = [line for line in text.splitlines() if line.strip()]
-    line = next((line for line in lines if "error: " in line), (lines or ["no message"])[0])
+    line = next(
+        (line for line in lines if "error: " in line), (lines or ["no message"])[0]
+    )
     line = re.sub(r'^.*?error: |loc\("[^"]*"\): ', "", line)
     name = re.search(r'<{name = "([^"]*)"}>', line)
     line = re.split(r": %|: \"|: loc", line)[0].strip().rstrip(":")
@@ -196,7 +198,10 @@ def importer_kinds() -> tuple[type, type]:
                 zip(results, call.results, strict=True)
             ):
                 back = ir.Operation.create(
-                    "torch_c.from_builtin_tensor", results=[kind], operands=[result], loc=loc
+                    "torch_c.from_builtin_tensor",
+                    results=[kind],
+                    operands=[result],
+                    loc=loc,
                 )
                 self.bind_node_value(node, back.result, index)
 
@@ -346,7 +351,10 @@ class Importer:
             results = self.translate(
                 name, operands, types, attributes, origin, self.block
             )
-        elif name in RESHAPES and () in (static_shape(operands[0].type), static_shape(types[0])):
+        elif name in RESHAPES and () in (
+            static_shape(operands[0].type),
+            static_shape(types[0]),
+        ):
             ops = reshape_scalar(operands[0], types[0])
             for new in ops:
                 if origin is not None:
@@ -404,7 +412,9 @@ def origin_of(location: Any) -> Attribute | None:
     if isinstance(location, ir.NameLoc):
         return StringAttr(location.name_str)
     if isinstance(location, ir.FusedLoc):
-        names = [l.name_str for l in location.locations if isinstance(l, ir.NameLoc)]
+        names = [
+            each.name_str for each in location.locations if isinstance(each, ir.NameLoc)
+        ]
         return ArrayAttr([StringAttr(n) for n in names]) if names else None
     return None
 
@@ -560,4 +570,3 @@ def run_pipeline(module: ModuleOp, pipeline: str) -> ModuleOp:
     result = to_xdsl(source)
     result.attributes.update(module.attributes)
     return result
-

@@ -84,20 +84,24 @@ class Evaluator:
         return [values[result] for result in function.results()]
 
     def _node(
-        self, function: Function, node: fx.Node, values: Mapping[fx.Node, Any], path: Path
+        self,
+        function: Function,
+        node: fx.Node,
+        values: Mapping[fx.Node, Any],
+        path: Path,
     ) -> Any:
         call = function.calls.get(node.name)
         origin: str = node.meta["dfc.origin"]
-        args = fx.map_arg(node.args, lambda n: values[n])
+        args: Any = fx.map_arg(node.args, lambda n: values[n])
         if call is not None:
             operands = [args[i] for i in call.operands]
             callee = self.functions[call.callee]
             result = tuple(self.run(callee, operands, (*path, origin)))
-            result = result if len(result) > 1 else result[0]
+            result = result if len(callee.results()) > 1 else next(iter(result))
         elif node.target is torch.ops.dfc.linear.default:
             result = self._linear(origin, path, *args)
         else:
-            kwargs = fx.map_arg(node.kwargs, lambda n: values[n])
+            kwargs: Any = fx.map_arg(node.kwargs, lambda n: values[n])
             target: Any = node.target
             result = target(*args, **kwargs)
         self._record(path, origin, result)

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -88,11 +88,15 @@ class PositionedLayer(CacheLayerMixin):
         if self.position is None:
             return key_states, value_states
         setattr(self.keys, POSITION, self.position)
-        return self.keys, self.values
+        return self.pair()
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Keys and values."""
+        return cast(Tensor, self.keys), cast(Tensor, self.values)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Keys a query sees, and the first one's index."""
-        return self.keys.shape[2], 0
+        return self.pair()[0].shape[2], 0
 
     def get_seq_length(self) -> int:
         """Rows filled: unknown at compile time, so callers pass `position_ids`."""
@@ -100,7 +104,7 @@ class PositionedLayer(CacheLayerMixin):
 
     def get_max_length(self) -> int:
         """The capacity in rows."""
-        return self.keys.shape[2]
+        return self.pair()[0].shape[2]
 
 
 class PositionedCache(Cache):

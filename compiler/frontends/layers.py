@@ -1,13 +1,13 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Repeated layers of a module tree: one is traced, every one becomes a call of an operator."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.utils._pytree as pytree
@@ -165,7 +165,7 @@ def shared_cache(
     position = None if slot.position is None else tensors[slot.position]
     cache = PositionedCache([], position)
     layer = PositionedLayer(tensors[slot.keys], tensors[slot.values], position)
-    cache.layers = [layer] * (index + 1)
+    cache.layers = [cast(Any, layer)] * (index + 1)
     return cache
 
 
@@ -180,7 +180,7 @@ class Outliner:
             self.layers[path] = (model.get_submodule(path), own)
 
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Within, the layers are operators."""
         for path, (layer, own) in self.layers.items():
             forward = layer.forward
@@ -245,7 +245,7 @@ class Outliner:
                 operands[0].new_empty_strided(shape, stride, dtype=dtype)
                 for shape, stride, dtype in metas
             )
-            return out if len(out) > 1 else out[0]
+            return out if len(metas) > 1 else next(iter(out))
 
         torch.library.register_fake(f"dfc::{name}", fake, lib=LIBRARY)
         operator = getattr(torch.ops.dfc, name).default

@@ -14,10 +14,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from dfc import zoo
 from dfc.frontends import huggingface
 from dfc.frontends.lower import lower
+from dfc.frontends.preparation import prepare
 from dfc.frontends.text import load_mlir
 from dfc.frontends.trace import Function, fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
-from dfc.frontends.preparation import prepare
 from dfc.runtime.errors import ModelError
 
 PREFIX = "model."
@@ -131,7 +131,9 @@ def trace_language_model(
 
 def describe_language_inputs(function: Function, caches: int, model: Any) -> None:
     """Name the inputs; the caches' new values are results 1, 2, …"""
-    first = function.arguments.index(next(a for a in function.arguments if a.number == 0))
+    first = function.arguments.index(
+        next(a for a in function.arguments if a.number == 0)
+    )
     own = function.arguments[first:]
     own[0].name, own[0].limit = "ids", int(model.config.get_text_config().vocab_size)
     start = 1
@@ -180,14 +182,20 @@ def trace_module(
     )
 
 
-def input_names(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+def input_names(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[str]:
     """Names for the tensor arguments: their paths in the call's arguments."""
     leaves, _ = pytree.tree_flatten_with_path((tuple(args), dict(kwargs)))
     names: list[str] = []
     for path, leaf in leaves:
         if isinstance(leaf, Tensor):
-            words = [str(getattr(key, "idx", getattr(key, "key", key))) for key in path[1:]]
-            names.append(".".join(words) if not words[0].isdigit() else f"arg{'.'.join(words)}")
+            words = [
+                str(getattr(key, "idx", getattr(key, "key", key))) for key in path[1:]
+            ]
+            names.append(
+                ".".join(words) if not words[0].isdigit() else f"arg{'.'.join(words)}"
+            )
     return names
 
 
@@ -220,9 +228,13 @@ def load_exported(path: Path) -> Traced:
     """A program saved by `torch.export.save`."""
     try:
         program = torch.export.load(path)
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
+    except (
+        Exception
+    ) as error:  # torch raises many kinds for a file that is none of its own
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise ModelError(f"`{path}` is not a program saved by torch.export: {first}") from None
+        raise ModelError(
+            f"`{path}` is not a program saved by torch.export: {first}"
+        ) from None
     return trace_exported(program)
 
 

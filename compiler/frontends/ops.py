@@ -107,10 +107,10 @@ def sdpa(
 
     Softmax in float32. A row with every key masked by -inf gives zeros, as in PyTorch's math path.
     """
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    factor = float(q.shape[-1]) ** -0.5 if scale is None else scale
     groups = q.shape[1] // k.shape[1]
     k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-    scores = q.float() @ k.float().transpose(-1, -2) * scale
+    scores = q.float() @ k.float().transpose(-1, -2) * factor
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
     if mask is not None:

@@ -2,7 +2,8 @@
 """Origins: every op says which FX node it comes from, and each node's value has one name."""
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from xdsl.dialects import func
@@ -63,7 +64,8 @@ def stands_for(op: Operation, value: Any) -> bool:
     if isinstance(op, func.CallOp | func.ReturnOp):
         return True
     if isinstance(value, tuple | list):
-        return bool(value) and len(value) == len(op.results)
+        parts = cast("Sequence[Any]", value)
+        return bool(parts) and len(parts) == len(op.results)
     if value is None or len(op.results) != 1:
         return False
     kind = op.results[0].type
@@ -71,7 +73,7 @@ def stands_for(op: Operation, value: Any) -> bool:
         value.shape
     ):
         return False
-    return str(kind.element_type) == ELEMENTS.get(value.dtype)
+    return str(cast(Any, kind).element_type) == ELEMENTS.get(value.dtype)
 
 
 def label(op: Operation, origin: str) -> None:

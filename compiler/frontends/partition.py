@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import OpOverload
 
 from dfc.frontends.trace import Argument, Function
 from dfc.frontends.traced import Fallback
@@ -138,9 +139,9 @@ def refusal(node: fx.Node) -> str | None:
     """Why a node cannot be lowered, as far as that shows without trying."""
     if node.target is operator.getitem:
         return None
-    if not isinstance(node.target, torch._ops.OpOverload):
+    if not isinstance(node.target, OpOverload):
         return f"`{node.target}` is not an operator of a library"
-    name = node.target._schema.name
+    name = node.target.name().partition(".")[0]
     if node.target.namespace not in ("aten", "prims", "dfc"):
         return f"no lowering for the custom operator `{name}`"
     dtypes = [n.meta["val"].dtype for n in node.all_input_nodes if is_tensor(n)]
@@ -205,7 +206,9 @@ def make_region(
         dict.fromkeys(i for n in nodes for i in n.all_input_nodes if i not in inside)
     )
     inputs = sorted(outer, key=lambda n: n in weights)
-    outputs = [n for n in nodes if is_tensor(n) and any(u not in inside for u in n.users)]
+    outputs = [
+        n for n in nodes if is_tensor(n) and any(u not in inside for u in n.users)
+    ]
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     arguments: list[Argument] = []
@@ -215,7 +218,9 @@ def make_region(
         value, name = node.meta["val"], weights.get(node)
         kind = "input" if name is None else "weight"
         arguments.append(
-            Argument(name or node.name, kind, tuple(value.shape), value.dtype, number=number)
+            Argument(
+                name or node.name, kind, tuple(value.shape), value.dtype, number=number
+            )
         )
     for node in nodes:
         copies[node] = graph.node_copy(node, lambda n: copies[n])

@@ -31,7 +31,7 @@ class TernaryLinear(nn.Module):
         super().__init__()
         self.rule: Rule = rule
         for name, tensor in source.named_parameters(recurse=False):
-            self.register_parameter(name, cast(nn.Parameter, tensor))
+            self.register_parameter(name, tensor)
         for name, tensor in source.named_buffers(recurse=False):
             self.register_buffer(name, tensor)
         self.rms_norm: nn.Module | None = getattr(source, "rms_norm", None)

@@ -11,7 +11,9 @@ from torch.nn import functional
 from dfc.frontends import ops
 
 
-def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> list[str]:
+def keep_meaning(
+    module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]
+) -> list[str]:
     """
     Put dfc's operators in place of attention and of linear layers with three-valued weights.
 
@@ -25,8 +27,10 @@ def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> l
         if node.target is functional.scaled_dot_product_attention:
             if is_plain_attention(node):
                 node.target = attention
-        elif node.target is functional.linear or node.target is torch._C._nn.linear:
-            weight: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+        elif node.target is functional.linear:
+            weight: Any = (
+                node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+            )
             value = weights.get(weight)
             if value is not None and is_three_valued(value):
                 node.target = linear
@@ -43,9 +47,12 @@ def is_three_valued(value: Tensor) -> bool:
 def is_plain_attention(node: fx.Node) -> bool:
     """Whether dfc's attention says the same: no dropout, four dimensions, equal depths."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
-    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    given: dict[str, Any] = dict(zip(names, node.args, strict=False))
+    given |= node.kwargs
     values = [given[name].meta.get("example_value") for name in names[:3]]
-    if given.get("dropout_p", 0.0) != 0.0 or any(v is None or v.ndim != 4 for v in values):
+    if given.get("dropout_p", 0.0) != 0.0 or any(
+        v is None or v.ndim != 4 for v in values
+    ):
         return False
     q, k, v = (value.shape for value in values)
     return q[3] == k[3] == v[3] and q[1] % k[1] == 0

@@ -67,7 +67,9 @@ class Function:
         pairs = list(zip(self.inputs(), self.arguments, strict=True))
         own = {a.name: (n, a) for n, a in pairs if a.kind == "weight"}
         others = [(n, a) for n, a in pairs if a.kind != "weight"]
-        ordered = [own.get(name) or self._unused(*like) for name, like in wanted.items()]
+        ordered = [
+            own.get(name) or self._unused(*like) for name, like in wanted.items()
+        ]
         first = next(n for n in self.graph.nodes if n.op != "placeholder")
         for node, _ in [*others, *ordered]:
             first.prepend(node)
@@ -139,9 +141,10 @@ def trace(
 
 def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
     """`aot_export_module` for inference."""
-    return aot_export_module(
+    module, signature = aot_export_module(
         root, tuple(inputs), trace_joint=False, decompositions=decompositions()
     )
+    return cast(fx.GraphModule, module), signature
 
 
 def fake_mode(root: nn.Module) -> FakeTensorMode | None:
