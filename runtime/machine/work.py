@@ -82,6 +82,16 @@ def is_free(op: Operation) -> bool:
     return scalar and all(str(value.type) in ("index", "i1") for value in values)
 
 
+def is_elementwise(op: Operation) -> bool:
+    """Whether an op's work is known to be elementwise functions, moves and reductions of elements."""
+    if contraction_of(op) is not None:
+        return False
+    if isinstance(op, LinalgStructuredOperation | ReduceOp) or op.name in MOVES:
+        return True
+    known = ternary.QuantizeOp | ternary.DequantizeOp | attention.KvWriteOp
+    return isinstance(op, known) or op.name.startswith(("arith.", "math."))
+
+
 def work_of(op: Operation, controls: Controls) -> Work:
     """What an op computes, from its structure; control values give the length of attention."""
     if is_free(op):

@@ -51,6 +51,15 @@ def test_a_dtype_it_does_not_have_is_not_supported():
     assert unit.supports(silu("bf16")[0])
 
 
+def test_an_op_it_does_not_know_is_left_to_the_host():
+    target = load_target("tiny-npu")
+    (op,) = body_of(
+        "%w: tensor<4x8xf32>",
+        "%t, %s = ternary.ternarize %w : tensor<4x8xf32> -> (tensor<4x8x!ternary.trit>, tensor<f32>)",
+    )
+    assert [n for n, unit in target.unit.items() if unit.supports(op)] == ["host"]
+
+
 def test_views_and_constants_are_free_everywhere():
     ops = body_of(
         "%a: tensor<8x100xf32>",

@@ -15,7 +15,7 @@ from dfc.runtime.machine.number import Amount, Count, Rate, Whole
 from dfc.runtime.machine.structure import contraction_of, is_reduction
 from dfc.runtime.machine.units.base import Controls, Effort, Unit
 from dfc.runtime.machine.units.vector import NO_ENERGY
-from dfc.runtime.machine.work import work_of
+from dfc.runtime.machine.work import is_elementwise, work_of
 
 PRODUCTS = (ternary.MatmulOp, ternary.LinearOp)
 
@@ -44,7 +44,7 @@ class Tlmm(Unit):
         product = contraction_of(op)
         if product is not None or isinstance(op, ternary.BuildTablesOp):
             return op.name.startswith("ternary.")
-        if op.name.startswith("attention.sdpa") or op.name == "linalg.reduce":
+        if not is_elementwise(op) or op.name == "linalg.reduce":
             return False
         if isinstance(op, LinalgStructuredOperation) and is_reduction(op):
             return False

@@ -9,9 +9,8 @@ from xdsl.ir import Operation
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
-from dfc.runtime.machine.structure import contraction_of
 from dfc.runtime.machine.units.base import NO_CYCLES, Controls, Effort, Unit, Whole
-from dfc.runtime.machine.work import work_of
+from dfc.runtime.machine.work import is_elementwise, work_of
 
 NO_ENERGY = Number[float](value=0.0, kind="source", note="none unless the file says so")
 DEFAULT = "default"
@@ -48,9 +47,7 @@ class Vector(Unit):
     dtype: dict[str, LaneDtype]
 
     def runs(self, op: Operation) -> bool:
-        if contraction_of(op) is not None or op.name.startswith("attention.sdpa"):
-            return False
-        return all(
+        return is_elementwise(op) and all(
             kind in self.dtype and self.dtype[kind].ticks(function) is not None
             for function, kind in work_of(op, _unknown).elements
         )
