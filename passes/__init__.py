@@ -15,6 +15,7 @@ PASSES: tuple[str, ...] = (
     "fuse-kernels",
     "place-buffers",
     "convert-stream-to-accel",
+    "run-upstream",
 )
 
 
