@@ -24,8 +24,8 @@ def visible(
     if not causal:
         return None
     row = np.arange(rows)[:, None] + (position or 0)
-    key = np.arange(keys.start, keys.stop)[None, :]
-    seen = key <= row
+    key: Array = np.arange(int(keys.start), int(keys.stop))[None, :]
+    seen: Array = np.less_equal(key, row)
     return seen if window is None else seen & (key > row - window)
 
 
@@ -42,7 +42,7 @@ def key_range(
 
 def softmax(scores: Array) -> Array:
     """Over the last axis; a row that is -inf everywhere gives zeros, as in PyTorch's math path."""
-    largest = scores.max(-1, keepdims=True, initial=-np.inf)
+    largest: Array = scores.max(-1, keepdims=True, initial=-np.inf)
     shifted = scores - np.where(np.isneginf(largest), np.float32(0), largest)
     exps = np.exp(shifted, out=shifted)
     total = exps.sum(-1, keepdims=True, dtype=np.float64).astype(np.float32)

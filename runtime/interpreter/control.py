@@ -1,7 +1,5 @@
 """`func`, `scf` and `cf`: calls with their names, loops, branches and assertions."""
 
-from typing import cast
-
 import numpy as np
 from xdsl.dialects import cf, func, scf
 from xdsl.interpreter import (
@@ -107,6 +105,6 @@ class ControlFunctions(InterpreterFunctions):
     ) -> PythonValues:
         """An error unless true, everywhere."""
         if not np.all(args[0]):
-            message = cast("str", op.msg.data)
+            message = op.msg.data
             raise ExecutionError(f"{describe(op)} does not hold: {message}")
         return ()

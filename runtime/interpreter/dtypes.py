@@ -1,6 +1,6 @@
 """How the values of the IR's types stand in numpy."""
 
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import ml_dtypes
 import numpy as np
@@ -56,14 +56,17 @@ def element_type(kind: Attribute) -> Attribute:
 def dtype_of(kind: Attribute) -> np.dtype[Any]:
     """The numpy dtype of a type's elements."""
     kind = element_type(kind)
-    if isinstance(kind, IntegerType) and kind.width.data in INTEGERS:
-        return INTEGERS[kind.width.data]
+    if isinstance(kind, IntegerType):
+        width = cast("IntegerType[int]", kind).width.data
+        if width in INTEGERS:
+            return INTEGERS[width]
     if isinstance(kind, IndexType):
         return INTEGERS[64]
     if isinstance(kind, TritType):
         return INTEGERS[8]
-    if type(kind) in FLOATS:
-        return FLOATS[type(kind)]
+    for each, dtype in FLOATS.items():
+        if isinstance(kind, each):
+            return dtype
     raise ExecutionError(f"no values of type `{kind}` exist in the interpreter")
 
 
@@ -72,10 +75,15 @@ def shape_of(kind: Attribute) -> tuple[int, ...]:
     return tuple(kind.get_shape()) if isinstance(kind, ShapedType) else ()
 
 
+def is_array(value: object) -> TypeGuard[Array]:
+    """Whether a value is a tensor."""
+    return isinstance(value, np.ndarray)
+
+
 def typed(value: Any, kind: Attribute) -> Any:
     """A computed value in the form of its type: arrays keep their shape, an index is an int."""
-    if isinstance(value, np.ndarray) and (value.ndim or isinstance(kind, ShapedType)):
-        return cast("Array", value).astype(dtype_of(kind), copy=False)
+    if is_array(value) and (value.ndim or isinstance(kind, ShapedType)):
+        return value.astype(dtype_of(kind), copy=False)
     if isinstance(kind, IndexType):
         return int(value)
     if isinstance(kind, ShapedType):
@@ -89,9 +97,9 @@ def constant(attribute: Attribute) -> Any:
         return dense(cast("DenseIntOrFPElementsAttr[Any]", attribute))
     if isinstance(attribute, IntegerAttr):
         # an i1 is printed as -1 or true
-        return typed(attribute.value.data, cast("Attribute", attribute.type))
+        return typed(attribute.value.data, cast("IntegerAttr[Any]", attribute).type)
     if isinstance(attribute, FloatAttr):
-        return typed(attribute.value.data, attribute.type)
+        return typed(attribute.value.data, cast("FloatAttr[Any]", attribute).type)
     raise ExecutionError(f"no value is known for the constant `{attribute}`")
 
 

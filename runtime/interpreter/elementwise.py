@@ -17,8 +17,7 @@ erf = np.frompyfunc(scalar_erf, 1, 1)
 
 def float_erf(x: Any) -> Any:
     """The error function, formed in double precision."""
-    x = np.asarray(x)
-    return erf(x.astype(np.float64)).astype(np.float64)
+    return np.asarray(erf(np.asarray(x, np.float64)), np.float64)
 
 
 def widened(function: Function) -> Function:
@@ -43,6 +42,11 @@ def divide_toward_zero(a: Any, b: Any) -> Any:
 def ceil_divide(a: Any, b: Any) -> Any:
     """Division that rounds up."""
     return -np.floor_divide(-a, b)
+
+
+def ceil_divide_unsigned(a: Any, b: Any) -> Any:
+    """Division of integers without sign that rounds up."""
+    return a // b + (a % b != 0)
 
 
 def remainder_toward_zero(a: Any, b: Any) -> Any:
@@ -98,9 +102,7 @@ BINARY: dict[type[Operation], Function] = {
     arith.DivUIOp: on_unsigned(np.floor_divide),
     arith.FloorDivSIOp: np.floor_divide,
     arith.CeilDivSIOp: ceil_divide,
-    arith.CeilDivUIOp: on_unsigned(
-        lambda a, b: -(-a // b) if isinstance(a, int) else (a // b + (a % b != 0))
-    ),
+    arith.CeilDivUIOp: on_unsigned(ceil_divide_unsigned),
     arith.RemSIOp: remainder_toward_zero,
     arith.RemUIOp: on_unsigned(np.remainder),
     arith.MinSIOp: np.minimum,
@@ -160,7 +162,7 @@ UNARY: dict[type[Operation], Function] = {
     math.TanOp: np.tan,
     math.TanhOp: np.tanh,
     math.TruncOp: np.trunc,
-    math.CtPopOp: lambda x: np.bitwise_count(unsigned(x)),
+    math.CtPopOp: on_unsigned(np.bitwise_count),
 }
 
 ARITHMETIC: dict[type[Operation], Function] = {

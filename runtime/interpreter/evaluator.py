@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, UnregisteredOp
 from xdsl.interpreter import (
@@ -20,7 +19,7 @@ from xdsl.utils.exceptions import InterpretationError
 
 from dfc.dialects import accel
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter.dtypes import Array
+from dfc.runtime.interpreter.dtypes import Array, is_array
 from dfc.runtime.interpreter.hook import KernelHook
 from dfc.runtime.interpreter.memory import Machine
 from dfc.runtime.interpreter.naming import describe, identities, layer, op_name
@@ -121,9 +120,7 @@ class Evaluator(Interpreter):
             return values
         path = tuple(self.path)
         return tuple(
-            self.hook.value(name, path, value)
-            if isinstance(value, np.ndarray)
-            else value
+            self.hook.value(name, path, value) if is_array(value) else value
             for name, value in zip(names, values, strict=True)
         )
 

@@ -19,11 +19,11 @@ from xdsl.interpreter import (
     register_impls,
 )
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineMap
+from xdsl.ir.affine import AffineExpr, AffineMap
 
 from dfc.runtime.interpreter.affine import from_loops, in_loops, loop_sizes, projected
 from dfc.runtime.interpreter.contraction import accumulator, contract
-from dfc.runtime.interpreter.dtypes import Array, dtype_of, typed
+from dfc.runtime.interpreter.dtypes import Array, dtype_of, is_array, typed
 from dfc.runtime.interpreter.evaluator import Evaluator, Loops
 
 REDUCERS: dict[type[Operation], np.ufunc] = {
@@ -80,7 +80,7 @@ def run_structured(
         sizes=sizes,
         reduced=reduced,
         operands=[
-            in_loops(arg, one, sizes) if isinstance(arg, np.ndarray) else arg
+            in_loops(arg, one, sizes) if is_array(arg) else arg
             for arg, one in zip(args, maps, strict=True)
         ],
         out_maps=maps[inputs:],
@@ -201,14 +201,13 @@ def run_in_order(evaluator: Evaluator, nest: Nest) -> Sequence[Any]:
 
 def at_trip(value: Any, fixed: dict[int, int]) -> Any:
     """An operand at one trip of the reduced loops; their axes stay, with size 1."""
-    if not isinstance(value, np.ndarray):
+    if not is_array(value):
         return value
-    array = cast("Array", value)
-    index = [slice(None)] * array.ndim
+    index = [slice(None)] * value.ndim
     for d, i in fixed.items():
-        at = i if array.shape[d] > 1 else 0
+        at = i if value.shape[d] > 1 else 0
         index[d] = slice(at, at + 1)
-    return array[tuple(index)]
+    return value[tuple(index)]
 
 
 STRUCTURED: tuple[type[LinalgStructuredOperation], ...] = tuple(
@@ -236,7 +235,7 @@ class LinalgFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: linalg.ops.TransposeOp, args: PythonValues
     ) -> PythonValues:
         """Permuted axes."""
-        permutation = cast("tuple[int, ...]", op.permutation.get_values())
+        permutation = op.permutation.get_values()
         return (np.ascontiguousarray(np.transpose(args[0], permutation)),)
 
     @impl(linalg.ops.BroadcastOp)
@@ -244,7 +243,7 @@ class LinalgFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: linalg.ops.BroadcastOp, args: PythonValues
     ) -> PythonValues:
         """New axes at `dimensions`."""
-        dimensions = cast("tuple[int, ...]", op.dimensions.get_values())
+        dimensions = op.dimensions.get_values()
         expanded = np.expand_dims(args[0], dimensions)
         return (np.ascontiguousarray(np.broadcast_to(expanded, np.shape(args[1]))),)
 
@@ -253,12 +252,10 @@ class LinalgFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: linalg.ops.ReduceOp, args: PythonValues
     ) -> PythonValues:
         """Folds the `dimensions` of one operand."""
-        dimensions = cast("tuple[int, ...]", op.dimensions.get_values())
+        dimensions = op.dimensions.get_values()
         rank = np.ndim(args[0])
         kept = [d for d in range(rank) if d not in dimensions]
-        out = AffineMap.from_callable(
-            lambda *dims: tuple(dims[d] for d in kept), dim_symbol_split=(rank, 0)
-        )
+        out = AffineMap(rank, 0, tuple(AffineExpr.dimension(d) for d in kept))
         sizes = np.shape(args[0])
         nest = Nest(
             op.region.block, sizes, frozenset(dimensions),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
+from typing_extensions import TypeIs
 from xdsl.dialects.builtin import IntegerAttr, MemRefType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
@@ -26,6 +27,11 @@ def argument_attribute(function: FuncOp, index: int, name: str) -> Attribute | N
     if function.arg_attrs is None:
         return None
     return function.arg_attrs.data[index].data.get(name)
+
+
+def is_memref(kind: Attribute) -> "TypeIs[MemRefType[Attribute]]":
+    """Whether a value of this type is a buffer."""
+    return isinstance(kind, MemRefType)
 
 
 def placed_ends(evaluator: Evaluator) -> Iterator[tuple[str, int]]:
@@ -54,7 +60,7 @@ class Loader:
     def load(self, values: Sequence[Value]) -> list[Any]:
         """The values, those of buffers as views of memory that holds them."""
         kinds = self.function.function_type.inputs.data
-        if any(isinstance(kind, MemRefType) for kind in kinds):
+        if any(is_memref(kind) for kind in kinds):
             for name, end in placed_ends(self.evaluator):
                 self.ends[name] = max(self.ends.get(name, 0), end)
             for index, kind in enumerate(kinds):
@@ -70,7 +76,7 @@ class Loader:
 
     def _keep_clear(self, index: int, kind: Attribute) -> None:
         offset = self._offset(index)
-        if offset is not None and isinstance(kind, MemRefType):
+        if offset is not None and is_memref(kind):
             where = self._tier(kind)
             end = offset + prod(shape_of(kind)) * dtype_of(kind).itemsize
             self.ends[where] = max(self.ends.get(where, 0), end)
@@ -82,7 +88,7 @@ class Loader:
         return space[0]
 
     def _loaded(self, index: int, kind: Attribute, value: Any) -> Any:
-        if not isinstance(kind, MemRefType):
+        if not is_memref(kind):
             return value
         where, offset = self._tier(kind), self._offset(index)
         if offset is None:

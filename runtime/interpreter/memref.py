@@ -1,6 +1,7 @@
 """`memref`: views of buffers; none of these ops moves a byte."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any, cast
 
@@ -55,7 +56,7 @@ def collapse(view: View, reassociation: list[list[int]]) -> View:
     strides: list[int] = []
     for group in reassociation:
         real = [d for d in group if view.shape[d] != 1]
-        for outer, inner in zip(real, real[1:], strict=False):
+        for outer, inner in pairwise(real):
             if view.strides[outer] != view.strides[inner] * view.shape[inner]:
                 raise ExecutionError(
                     f"a view of {view.buffer} joins dimensions {outer} and {inner}, which lie apart"
@@ -124,4 +125,5 @@ class MemrefFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: memref.DimOp, args: PythonValues
     ) -> PythonValues:
         """The size of a dimension."""
-        return (cast("View", args[0]).shape[args[1]],)
+        view = cast("View", args[0])
+        return (view.shape[int(args[1])],)

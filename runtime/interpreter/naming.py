@@ -1,5 +1,7 @@
 """How ops and tensor-level values are named in errors and to hooks."""
 
+from typing import cast
+
 from xdsl.dialects.builtin import ArrayAttr, StringAttr, UnregisteredOp
 from xdsl.ir import Attribute, Operation
 
@@ -9,7 +11,7 @@ def strings(attribute: Attribute | None) -> tuple[str, ...]:
     if isinstance(attribute, StringAttr):
         return (attribute.data,)
     if isinstance(attribute, ArrayAttr):
-        names = list[Attribute](attribute)
+        names = cast("ArrayAttr[Attribute]", attribute)
         return tuple(name.data for name in names if isinstance(name, StringAttr))
     return ()
 

@@ -78,8 +78,9 @@ def tables(code: str) -> Array:
     """The trits of every code; a code that stands for none holds 2."""
     count, bits = TRITS_PER_GROUP[code]
     base = 4 if count == 1 else 3
-    codes = np.arange(2**bits)
-    trits = np.stack([codes // base**j % base for j in range(count)], 1) - 1
+    codes = np.arange(2**bits, dtype=np.int64)
+    columns = [np.floor_divide(codes, base**j) % base for j in range(count)]
+    trits: Array = np.stack(columns, 1) - 1
     trits[codes >= 3**count] = 2
     return trits.astype(np.int8)
 

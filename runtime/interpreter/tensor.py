@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import tensor
-from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase
+from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, IntegerType
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -23,10 +23,12 @@ from dfc.runtime.interpreter.evaluator import Evaluator, Loops
 from dfc.runtime.interpreter.naming import describe
 
 
-def filled_in(static: DenseArrayBase, dynamic: Sequence[int]) -> list[int]:
+def filled_in(
+    static: "DenseArrayBase[IntegerType]", dynamic: Sequence[int]
+) -> list[int]:
     """A list of sizes, its dynamic entries replaced by values in their order."""
     values = iter(dynamic)
-    given = cast("tuple[int, ...]", static.get_values())
+    given = static.get_values()
     return [int(next(values)) if n == DYNAMIC_INDEX else n for n in given]
 
 

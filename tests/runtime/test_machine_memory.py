@@ -291,7 +291,7 @@ def test_view_outside_its_buffer():
       func.return
     }}""")
     run(module, "f", (2,))
-    with pytest.raises(ExecutionError, match="elements 3 to 5 of dimension 0 of .*%a"):
+    with pytest.raises(ExecutionError, match=r"elements 3 to 5 of dimension 0 of .*%a"):
         run(module, "f", (3,))
 
 

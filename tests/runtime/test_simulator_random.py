@@ -21,7 +21,7 @@ programs = st.recursive(
 
 
 class Writer:
-    """Text of a random program; every op starts after one or two of the latest events."""
+    """Text of a random program; every op starts after one of the latest events."""
 
     def __init__(self, choices: st.DataObject) -> None:
         self.choices, self.count = choices, 0
@@ -33,8 +33,8 @@ class Writer:
         return f"%v{self.count}"
 
     def pick(self, events: list[str]) -> str:
-        """One of the latest two events."""
-        return self.choices.draw(st.sampled_from(events[-2:]))
+        """One of the latest events; in a loop that may be one from around it."""
+        return self.choices.draw(st.sampled_from(events[-4:]))
 
     def op(self, kind: str, events: list[str]) -> None:
         """A copy, launch or wait."""
@@ -76,7 +76,7 @@ class Writer:
             f"{first}, {second} = scf.for {i} = %c0 to {bound} step %c1"
             f" iter_args({old} = {self.pick(events)}, {last} = {self.pick(events)}) -> {types} {{"
         )
-        inside = [old, last]
+        inside = [*events[-2:], old, last]
         self.body(items, inside)
         self.lines.append(
             f"scf.yield {inside[-2]}, {inside[-1]} : !accel.event, !accel.event\n}}"
