@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    IndexType,
     MemRefType,
     StringAttr,
     TensorType,
+    i1,
 )
 from xdsl.dialects.utils import AbstractYieldOperation
 from xdsl.ir import (
@@ -141,6 +143,8 @@ class KernelOp(IRDLOperation):
         )
         types = [result.type for result in self.outputs]
         expect(not (types and self.outs), "results or `outs`", "both")
+        if self.outs:
+            expect_memory(self.inputs)
         expect_types("a yield of", body_values(self.body), types)
         for name, values, count in (
             ("operand_values", self.operand_values, len(self.inputs)),
@@ -194,6 +198,7 @@ class LaunchOp(IRDLOperation):
 
     def verify_(self) -> None:
         values = (*self.inputs, *self.outs)
+        expect_memory(self.inputs)
         expect_buffers(values)
         expect_types(
             "body arguments",
@@ -202,6 +207,15 @@ class LaunchOp(IRDLOperation):
         )
         made = body_values(self.body)
         expect_types("a yield of", made, [value_type(value) for value in self.outs])
+
+
+def expect_memory(inputs: Sequence[SSAValue]) -> None:
+    """Check that inputs come from memory or are control values: no tensor passes by the side."""
+    for value in inputs:
+        kind: Attribute = value.type
+        memory = isinstance(value.type, MemRefType)
+        good = memory or kind in (IndexType(), i1)
+        expect(good, "an input that is a memref, an index or an i1", kind)
 
 
 def value_type(value: SSAValue) -> Attribute:

@@ -41,7 +41,17 @@ accel.kernel "k" ins(%x : memref<4xi1, "ddr">) {
 
 // -----
 
-// `accel.kernel` (C5): the body yields the results
+// `accel.kernel` (C5): with `outs`, an input is a memref, an index or an i1
+// CHECK: expected an input that is a memref, an index or an i1, got tensor<4xf32>
+%x = "test.op"() : () -> tensor<4xf32>
+%o = "test.op"() : () -> memref<4xf32, "ddr">
+accel.kernel "k" ins(%x : tensor<4xf32>) outs(%o : memref<4xf32, "ddr">) {
+^bb0(%a: tensor<4xf32>, %c: memref<4xf32, "ddr">):
+}
+
+// -----
+
+// `accel.kernel` (C6): the body yields the results
 // CHECK: expected a yield of tensor<4xf32>, got tensor<8xf32>
 %x = "test.op"() : () -> tensor<4xf32>
 %y = accel.kernel "k" ins(%x : tensor<4xf32>) -> (tensor<4xf32>) {
@@ -52,7 +62,7 @@ accel.kernel "k" ins(%x : memref<4xi1, "ddr">) {
 
 // -----
 
-// `accel.kernel` (C6): `operand_values` has a name per input
+// `accel.kernel` (C7): `operand_values` has a name per input
 // CHECK: expected 1 names in `operand_values`, got 2
 %x = "test.op"() : () -> tensor<4xf32>
 %y = accel.kernel "k" ins(%x : tensor<4xf32>) -> (tensor<4xf32>) {
@@ -63,7 +73,7 @@ accel.kernel "k" ins(%x : memref<4xi1, "ddr">) {
 
 // -----
 
-// `accel.kernel` (C7): `result_values` has a name per result, or per memref of `outs`
+// `accel.kernel` (C8): `result_values` has a name per result, or per memref of `outs`
 // CHECK: expected 1 names in `result_values`, got 0
 %x = "test.op"() : () -> tensor<4xf32>
 %y = accel.kernel "k" ins(%x : tensor<4xf32>) -> (tensor<4xf32>) {
@@ -74,7 +84,7 @@ accel.kernel "k" ins(%x : memref<4xi1, "ddr">) {
 
 // -----
 
-// `accel.kernel` (C8): the body uses no value from outside
+// `accel.kernel` (C9): the body uses no value from outside
 // CHECK: Operation using value defined out of its IsolatedFromAbove parent
 %x = "test.op"() : () -> tensor<4xf32>
 accel.kernel "k" {
@@ -83,7 +93,19 @@ accel.kernel "k" {
 
 // -----
 
-// `accel.launch` (C1): memrefs are in a tier
+// `accel.launch` (C1): an input is a memref, an index or an i1
+// CHECK: expected an input that is a memref, an index or an i1, got tensor<4xf32>
+%x = "test.op"() : () -> tensor<4xf32>
+%y = "test.op"() : () -> memref<4xf32, "ddr">
+%e = accel.launch on "u" ins(%x : tensor<4xf32>) outs(%y : memref<4xf32, "ddr">) {
+^bb0(%a: tensor<4xf32>, %b: tensor<4xf32>):
+  %r = "test.op"() : () -> tensor<4xf32>
+  accel.yield %r : tensor<4xf32>
+}
+
+// -----
+
+// `accel.launch` (C2): memrefs are in a tier
 // CHECK: expected a memref in a tier, got memref<4xf32>
 %x = "test.op"() : () -> memref<4xf32>
 %y = "test.op"() : () -> memref<4xf32, "ddr">
@@ -95,7 +117,7 @@ accel.kernel "k" {
 
 // -----
 
-// `accel.launch` (C2): memrefs hold elements of whole bytes
+// `accel.launch` (C3): memrefs hold elements of whole bytes
 // CHECK: expected a memref of whole-byte elements, got i4
 %x = "test.op"() : () -> memref<4xf32, "ddr">
 %y = "test.op"() : () -> memref<4xi4, "ddr">
@@ -107,7 +129,7 @@ accel.kernel "k" {
 
 // -----
 
-// `accel.launch` (C3): the body's arguments have the types of `inputs`, then `outs`, with tensors for memrefs
+// `accel.launch` (C4): the body's arguments have the types of `inputs`, then `outs`, with tensors for memrefs
 // CHECK: expected body arguments tensor<4xf32>, tensor<4xf32>, got memref<4xf32, "ddr">, tensor<4xf32>
 %x = "test.op"() : () -> memref<4xf32, "ddr">
 %y = "test.op"() : () -> memref<4xf32, "ddr">
@@ -119,7 +141,7 @@ accel.kernel "k" {
 
 // -----
 
-// `accel.launch` (C4): the body yields a tensor for each of `outs`
+// `accel.launch` (C5): the body yields a tensor for each of `outs`
 // CHECK: expected a yield of tensor<4xf32>, got tensor<4xf16>
 %x = "test.op"() : () -> memref<4xf32, "ddr">
 %y = "test.op"() : () -> memref<4xf32, "ddr">
@@ -131,7 +153,7 @@ accel.kernel "k" {
 
 // -----
 
-// `accel.launch` (C5): the body uses no value from outside
+// `accel.launch` (C6): the body uses no value from outside
 // CHECK: Operation using value defined out of its IsolatedFromAbove parent
 %x = "test.op"() : () -> tensor<4xf32>
 %e = accel.launch on "u" {
