@@ -13,6 +13,7 @@ PASSES: tuple[str, ...] = (
     "hoist-weights",
     "decompose-ternary-linear",
     "fuse-kernels",
+    "tile-kernels",
     "place-buffers",
     "convert-stream-to-accel",
     "run-upstream",

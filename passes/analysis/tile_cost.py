@@ -1,0 +1,255 @@
+"""
+What a tiling of a kernel costs: a bound from its resources, and the bytes it takes on chip.
+
+Every tensor at the kernel's boundary is taken to stand in the host's tier, behind FIFOs of two
+tokens (of a unit's `weight_slots` for weights); placement only improves on that. Units, ports,
+channels and the control processor each need the sum of their ops' times; the kernel takes at
+least as long as the busiest of them, and the first token's way in and out. Weights that have one
+slot are loaded while their unit waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, prod
+
+from xdsl.builder import Builder
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from dfc.dialects import attention, ternary
+from dfc.dialects.utils import element
+from dfc.passes.analysis.fusion_graph import inputs_of
+from dfc.passes.analysis.kernel_loops import KernelLoops
+from dfc.passes.analysis.memory_views import aligned, stored_type
+from dfc.passes.analysis.resize import copy_ops, resized_type
+from dfc.passes.analysis.tiled_nodes import Nest, TiledNode, made_again
+from dfc.passes.analysis.weight_layout import weight_layout
+from dfc.runtime.machine import Access, Target, Unit, lanes_of
+from dfc.runtime.machine.structure import element_bytes
+
+Tile = Mapping[int, int]
+"""Points of a tile by class; a class that is not in it is not cut."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tiling:
+    """Tile sizes and a loop order."""
+
+    tile: tuple[tuple[int, int], ...]
+    nest: Nest
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """The points of a tile of each class that is cut."""
+        return dict(self.tile)
+
+
+def trips_of(nest: Nest, tile: Tile) -> tuple[int, ...]:
+    """The trip count of each loop."""
+    sizes = {c.id: c.size for c in nest.loops.classes.classes}
+    return tuple(ceil(sizes[c] / tile[c]) for c in nest.order)
+
+
+def token_shape(loops: KernelLoops, value: SSAValue, tile: Tile) -> tuple[int, ...]:
+    """The shape of a value's token."""
+    return tuple(
+        scale * min(tile.get(c.id, c.size), c.size) for c, scale in loops.dims(value)
+    )
+
+
+def is_trits(value: SSAValue) -> bool:
+    """Whether a value is a ternary weight."""
+    return isinstance(element(value), ternary.TritType)
+
+
+def is_streamed_input(loops: KernelLoops, node: TiledNode, value: SSAValue) -> bool:
+    """Whether a node may read a value past its unit, as keys, values or mask of attention."""
+    readers = [op for op in node.work if value in inputs_of(op)]
+    others = any(
+        value in inputs_of(inner)
+        for op in node.work
+        for inner in made_again(op, set(loops.work))
+    )
+    return not others and all(
+        isinstance(op, attention.SdpaOp) and value in (op.k, op.v, op.mask)
+        for op in readers
+    )
+
+
+class TileCost:
+    """Costs of the tilings of one kernel."""
+
+    def __init__(self, loops: KernelLoops, target: Target) -> None:
+        self.loops = loops
+        self.target = target
+        self._cycles: dict[
+            tuple[tuple[Operation, ...], tuple[tuple[int, int], ...]], int
+        ] = {}
+
+    def token_bytes(self, value: SSAValue, tile: Tile, unit: Unit) -> int:
+        """Bytes of a value's token, packed when it is a weight."""
+        sizes = token_shape(self.loops, value, tile)
+        if is_trits(value):
+            return weight_layout(unit).tile_bytes(*sizes)
+        return prod(sizes) * element_bytes(stored_type(element(value)))
+
+    def unit(self, node: TiledNode) -> Unit:
+        """A node's unit."""
+        return self.target.unit[node.unit]
+
+    def home(self, node: TiledNode, value: SSAValue) -> str:
+        """The tier that a node takes a value in."""
+        unit = self.unit(node)
+        tier = unit.weight_tier if is_trits(value) else None
+        return tier or unit.data_tier
+
+    def in_place(self, node: TiledNode, value: SSAValue) -> bool:
+        """Whether a node reads a value where the host left it."""
+        host, unit = self.target.host_tier, self.unit(node)
+        if host in (self.home(node, value), unit.data_tier):
+            return True
+        return host in unit.streams and is_streamed_input(self.loops, node, value)
+
+    def slots(self, node: TiledNode, value: SSAValue, tokens: int) -> int:
+        """The tokens of an input that are held at once."""
+        held = self.unit(node).weight_slots.value if is_trits(value) else 2
+        return min(tokens, held)
+
+    def bytes(self, tiling: Tiling) -> dict[str, int]:
+        """Bytes of all FIFOs in each tier."""
+        nest, tile = tiling.nest, tiling.sizes
+        trips = trips_of(nest, tile)
+        found: Counter[str] = Counter()
+        for (value, depth), nodes in nest.reads().items():
+            for node in nodes[:1]:
+                if not self.in_place(node, value):
+                    size = self.token_bytes(value, tile, self.unit(node))
+                    held = self.slots(node, value, prod(trips[:depth]))
+                    found[self.home(node, value)] += aligned(held * size)
+        for node in nest.nodes:
+            tier = self.unit(node).data_tier
+            for value in node.outputs:
+                if tier != self.target.host_tier or value not in self.loops.yielded:
+                    size = self.token_bytes(value, tile, self.unit(node))
+                    held = min(2, prod(trips[: node.out_depth]))
+                    found[tier] += aligned(held * size)
+        return found
+
+    def fits(self, tiling: Tiling) -> bool:
+        """Whether the FIFOs fit in their tiers."""
+        return all(
+            size <= self.target.tier[tier].capacity_bytes
+            for tier, size in self.bytes(tiling).items()
+        )
+
+    def bound(self, tiling: Tiling, compute: bool = True) -> Fraction:
+        """Ticks that the kernel takes at least; without `compute`, those of its transfers and issues."""
+        nest, tile = tiling.nest, tiling.sizes
+        trips = trips_of(nest, tile)
+        busy: defaultdict[str, Fraction] = defaultdict(Fraction)
+        fill, waits = Fraction(0), Fraction(0)
+        copies = 0
+        for (value, depth), nodes in nest.reads().items():
+            node = nodes[0]
+            if self.in_place(node, value):
+                continue
+            tokens = prod(trips[:depth])
+            ticks = self._copy(busy, value, tile, node, tokens, "read")
+            fill = max(fill, ticks)
+            copies += tokens
+            if self.slots(node, value, tokens) < min(2, tokens):
+                waits += ticks * (tokens - 1)
+        launches = 0
+        for node in nest.nodes:
+            times = prod(trips[: node.depth])
+            launches += times
+            if compute:
+                each = self._launch(node, tiling.tile)
+                busy[f"unit.{node.unit}"] += each * times
+                fill += each
+            for value in node.outputs:
+                if value in self.loops.yielded and not self._writes_in_place(node):
+                    tokens = prod(trips[: node.out_depth])
+                    fill += self._copy(busy, value, tile, node, tokens, "write")
+                    copies += tokens
+        control = self.target.control
+        issue = launches * control.launch_cycles.value
+        busy["control"] += issue + copies * control.copy_cycles.value
+        return max(busy.values(), default=Fraction(0)) + fill + waits
+
+    def _writes_in_place(self, node: TiledNode) -> bool:
+        return self.unit(node).data_tier == self.target.host_tier
+
+    def _copy(
+        self,
+        busy: defaultdict[str, Fraction],
+        value: SSAValue,
+        tile: Tile,
+        node: TiledNode,
+        tokens: int,
+        direction: str,
+    ) -> Fraction:
+        """Add the copies of an edge to their lanes; ticks of one of them."""
+        size = self.token_bytes(value, tile, self.unit(node))
+        near = (
+            self.home(node, value) if direction == "read" else self.unit(node).data_tier
+        )
+        host = self.target.host_tier
+        burst = self.target.tier[host].burst_bytes.value
+        size = ceil(size / burst) * burst
+        slowest = Fraction(0)
+        for lane in lanes_of(
+            self.target,
+            host,
+            "read" if direction == "read" else "write",
+            (near, node.unit),
+        ):
+            ticks = lane.ticks(size)
+            busy[lane.resource] += ticks * tokens
+            slowest = max(slowest, ticks)
+        return slowest
+
+    def _launch(self, node: TiledNode, tile: tuple[tuple[int, int], ...]) -> int:
+        """Ticks of one launch of a node."""
+        key = (tuple(node.work), tile)
+        if key not in self._cycles:
+            ops = self._token_ops(node, dict(tile))
+            access = Access(self.target, node.unit, ())
+            self._cycles[key] = self.unit(node).cost(ops, _unknown, access).cycles
+        return self._cycles[key]
+
+    def _token_ops(self, node: TiledNode, tile: Tile) -> Sequence[Operation]:
+        """The node's ops on tokens, in a block of their own."""
+        block = Block()
+        work = set(self.loops.work)
+        needed = {inner for op in node.work for inner in made_again(op, work)}
+        ops = [op for op in self.loops.ops if op in needed or op in node.work]
+        copy_ops(
+            ops,
+            _arguments(ops, block, self.loops, tile),
+            lambda value: token_shape(self.loops, value, tile),
+            Builder(InsertPoint.at_end(block)),
+        )
+        return list(block.ops)
+
+
+def _arguments(
+    ops: Sequence[Operation], block: Block, loops: KernelLoops, tile: Tile
+) -> dict[SSAValue, SSAValue]:
+    """A block argument of token shape for everything that ops read from outside."""
+    inside = {result for op in ops for result in op.results}
+    outside = dict.fromkeys(v for op in ops for v in inputs_of(op) if v not in inside)
+    return {
+        value: block.insert_arg(
+            resized_type(value, lambda v: token_shape(loops, v, tile)), len(block.args)
+        )
+        for value in outside
+    }
+
+
+def _unknown(_: SSAValue) -> None:
+    """No control value is known where tiles are chosen."""

@@ -1,0 +1,114 @@
+"""
+Chooses tile sizes and a loop order for a kernel.
+
+All combinations of the candidate sizes (powers of two of what fills the unit, equal parts, all) and
+of the loop orders that fit on chip are ranked by the time of their transfers and issues, which is
+a lower bound; the units' times are then added from the best on, until the bound alone is no better
+than the best found, or `MOST_COSTED` are done. What was looked at is kept beside the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import permutations, product
+from math import ceil, prod
+
+from dfc.passes.analysis.graph_places import fail
+from dfc.passes.analysis.kernel_loops import KernelLoops
+from dfc.passes.analysis.tile_cost import TileCost, Tiling
+from dfc.passes.analysis.tiled_nodes import Nest, nest_of
+from dfc.runtime.machine import Target
+
+MOST_COSTED = 24
+"""Tilings of one kernel whose compute time is asked for."""
+
+MOST_RANKED = 600
+"""Combinations of sizes of one kernel that are looked at."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best tiling found, its bound in ticks, and how many were ranked and costed."""
+
+    tiling: Tiling
+    ticks: Fraction
+    ranked: int
+    costed: int
+
+
+def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
+    """The tiling with the smallest bound; an error when none fits on chip."""
+    cost = TileCost(loops, target)
+    fitting = [tiling for tiling in _tilings(loops) if cost.fits(tiling)]
+    if not fitting:
+        _refuse(loops, cost)
+    floors = {tiling: cost.bound(tiling, compute=False) for tiling in fitting}
+    ranked = sorted(fitting, key=lambda t: (floors[t], _launches(t)))
+    best: tuple[Fraction, int, Tiling] | None = None
+    costed = 0
+    for tiling in ranked:
+        if best is not None and (floors[tiling] >= best[0] or costed == MOST_COSTED):
+            break
+        costed += 1
+        found = (cost.bound(tiling), _launches(tiling), tiling)
+        if best is None or found[:2] < best[:2]:
+            best = found
+    assert best is not None
+    return Choice(best[2], best[0], len(fitting), costed)
+
+
+def _launches(tiling: Tiling) -> int:
+    """Tiles of the whole nest."""
+    sizes = {c.id: c.size for c in tiling.nest.loops.classes.classes}
+    return prod(ceil(sizes[c] / size) for c, size in tiling.tile)
+
+
+def _tilings(loops: KernelLoops) -> Iterator[Tiling]:
+    """Every combination of candidate sizes and of orders that one nest can hold."""
+    classes = loops.tileable()
+    most = _most_sizes(len(classes))
+    sizes = [loops.candidates(c, most) for c in classes]
+    nests: dict[tuple[int, ...], Nest | None] = {}
+    for combination in product(*sizes):
+        cut = {
+            c.id: size
+            for c, size in zip(classes, combination, strict=True)
+            if size < c.size
+        }
+        sums = [c.id for c in classes if c.kind == "reduction" and c.id in cut]
+        rest = [c for c in cut if c not in sums]
+        for order in permutations(rest):
+            key = (*order, *sums)
+            if key not in nests:
+                nests[key] = nest_of(loops, key)
+            nest = nests[key]
+            if nest is not None:
+                yield Tiling(tuple(cut.items()), nest)
+
+
+def _most_sizes(classes: int) -> int:
+    """How many sizes to try for each of so many classes."""
+    most = 12
+    while classes and most**classes > MOST_RANKED and most > 2:
+        most -= 1
+    return most
+
+
+def _refuse(loops: KernelLoops, cost: TileCost) -> None:
+    """Say which tier the smallest tiling overflows."""
+    tilings = list(_tilings(loops))
+    if not tilings:
+        fail(
+            loops.op, "expected loops that one nest can hold, got none; fuse fewer ops"
+        )
+    smallest = min(tilings, key=lambda t: sum(cost.bytes(t).values()))
+    for tier, size in cost.bytes(smallest).items():
+        capacity = cost.target.tier[tier].capacity_bytes
+        if size > capacity:
+            fail(
+                loops.op,
+                f"the smallest tiles of kernel `{loops.op.sym.data}` take {size} bytes of tier"
+                f" `{tier}`, which holds {capacity}; fuse fewer ops or use a larger tier",
+            )
