@@ -165,6 +165,8 @@ def checked(value: Any, kind: Attribute, what: str) -> Value:
     if not fits:
         want = "x".join("?" if n == DYNAMIC_INDEX else str(n) for n in shape) or "()"
         raise ExecutionError(f"expected shape {want} for {what}, got {said(value)}")
+    if array.dtype == np.bool_ and dtype_of(kind) == np.int8:
+        return array.view(np.int8)  # buffers keep an i1 as i8
     if array.dtype != dtype_of(kind):
         raise ExecutionError(f"expected {dtype_of(kind)} for {what}, got {said(value)}")
     return array

@@ -58,8 +58,10 @@ def digits(groups: Array) -> Array:
     """Groups of trits (…, n) as one code each: w + 1, the first trit the lowest digit."""
     count = groups.shape[-1]
     base = 4 if count == 1 else 3
-    weights = base ** np.arange(count, dtype=np.int16)
-    return ((groups.astype(np.int16) + 1) @ weights).astype(np.uint8)
+    codes = np.zeros(groups.shape[:-1], np.uint8)
+    for place in reversed(range(count)):
+        codes = codes * np.uint8(base) + (groups[..., place] + 1).view(np.uint8)
+    return codes
 
 
 def pack_codes(trits: Array, code: str) -> Bytes:
@@ -70,6 +72,10 @@ def pack_codes(trits: Array, code: str) -> Bytes:
     codes = digits(padded.reshape(len(trits), groups, count))
     if bits == 8:
         return codes
+    if bits == 2:
+        quads = pad_to(codes, (len(trits), ceil(groups / 4) * 4))
+        shifted = quads.reshape(len(trits), -1, 4) << np.arange(0, 8, 2, dtype=np.uint8)
+        return np.bitwise_or.reduce(shifted, axis=2, dtype=np.uint8)
     each = (codes[:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
     return np.packbits(each.reshape(len(trits), -1), axis=1, bitorder="little")
 
@@ -94,12 +100,14 @@ def unpack_codes(data: Bytes, code: str) -> Array:
     bits = TRITS_PER_GROUP[code][1]
     if bits == 8:
         codes = data
+    elif bits == 2:
+        codes = (data[:, :, None] >> np.arange(0, 8, 2, dtype=np.uint8)) & 3
     else:
         each = np.unpackbits(data, axis=1, bitorder="little")
         whole = each.shape[1] // bits * bits
         each = each[:, :whole].reshape(len(data), -1, bits)
         codes = np.packbits(each, axis=2, bitorder="little")[:, :, 0]
-    trits = TABLES[code][codes]
+    trits = np.take(TABLES[code], codes, axis=0)
     return checked(trits.reshape(len(data), -1), code)
 
 
