@@ -16,10 +16,17 @@ from xdsl.builder import Builder
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr
+from xdsl.ir.affine import (
+    AffineBinaryOpExpr,
+    AffineBinaryOpKind,
+    AffineConstantExpr,
+    AffineDimExpr,
+    AffineExpr,
+)
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, stream, tier
+from dfc.dialects.stream.tiles import tile_ranges
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.graph_places import Graph, Item, Node, Place, fail, in_order
 from dfc.passes.analysis.launch_body import launch_body
@@ -167,10 +174,15 @@ class LoopNest:
         """What is left for the last tile of a buffer's dimension; `None` when it is a whole tile."""
         if place.buffer is None:
             return None
-        loop = dict(_walked(place)).get(dim)
-        size, extent = place.type.token.get_shape()[dim], shape(place.buffer)[dim]
-        trips = 1 if loop is None else place.type.counts[loop]
-        return extent - (trips - 1) * size if trips * size > extent else None
+        kind = place.type
+        size, extent = kind.token.get_shape()[dim], shape(place.buffer)[dim]
+        high = tile_ranges(kind.map.data, kind.counts)[dim][1]
+        if (high + 1) * size <= extent:
+            return None
+        expr = kind.map.data.results[dim]
+        if not isinstance(expr, AffineDimExpr | AffineConstantExpr):
+            fail(place.op, f"expected whole tiles where coordinates are {expr}")
+        return extent - high * size
 
     def sizes(self, place: Place) -> tuple[int, ...]:
         """The shape of a place's token in the present trips: smaller at an edge."""
@@ -213,11 +225,28 @@ class LoopNest:
 
     def _coordinate(self, place: Place, dim: int) -> Index:
         """The tile coordinate of the present token in one dimension of its buffer."""
-        walked = dict(_walked(place)).get(dim)
-        if walked is not None:
-            return self.indices[walked]
         expr = place.type.map.data.results[dim]
-        return expr.value if isinstance(expr, AffineConstantExpr) else 0
+        return self._evaluate(place, expr)
+
+    def _evaluate(self, place: Place, expr: AffineExpr) -> Index:
+        """The value of a linear expression of the trips."""
+        if isinstance(expr, AffineConstantExpr):
+            return expr.value
+        if isinstance(expr, AffineDimExpr):
+            return self.indices[expr.position]
+        if isinstance(expr, AffineBinaryOpExpr):
+            left, right = (
+                self._evaluate(place, expr.lhs),
+                self._evaluate(place, expr.rhs),
+            )
+            if expr.kind == AffineBinaryOpKind.Add:
+                return self.at.add(left, right)
+            if expr.kind == AffineBinaryOpKind.Mul and isinstance(right, int):
+                return self.at.times(left, right)
+        fail(
+            place.op,
+            f"expected tile coordinates that are linear in the trips, got {expr}",
+        )
 
     def _item(self, item: Item) -> None:
         if isinstance(item, Node):
@@ -318,11 +347,6 @@ def _walked(place: Place) -> Iterator[tuple[int, int]]:
     for dim, expr in enumerate(place.type.map.data.results):
         if isinstance(expr, AffineDimExpr):
             yield dim, expr.position
-        elif not isinstance(expr, AffineConstantExpr):
-            fail(
-                place.op,
-                f"expected tile coordinates that are trips or numbers, got {expr}",
-            )
 
 
 def _bound(place: Place) -> Place | None:
