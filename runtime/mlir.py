@@ -433,9 +433,9 @@ def build(
 
     A named linalg op that xDSL lacks becomes the `linalg.generic` it stands for.
     """
-    if name.startswith("linalg.") and context.get_optional_op(name) is None:
-        return generalise(operands, types, attributes, regions)
     kind = context.get_op(name)
+    if name.startswith("linalg.") and issubclass(kind, UnregisteredOp):
+        return generalise(operands, types, attributes, regions)
     if issubclass(kind, UnregisteredOp):
         return kind.create(
             operands=operands,

@@ -129,6 +129,7 @@ def trace(
         module, signature = export(root, inputs)
     function = make_function(name, root, module, signature, strip)
     tidy(function.graph)
+    number_calls(function.graph)
     name_origins(function, strip, "")
     functions = [function]
     for layer in outliner.functions.values():
@@ -312,6 +313,13 @@ def drop_unused(function: Function) -> None:
             graph.erase_node(node)
             found.kind = "unused"
     function.arguments = kept
+
+
+def number_calls(graph: fx.Graph) -> None:
+    """Name the calls of layers by their order in this graph, not by their operators."""
+    calls = [n for n in graph.nodes if str(n.target).startswith("dfc.layer_")]
+    for node in calls:
+        node._rename("call")
 
 
 def module_path(node: fx.Node) -> str:
