@@ -45,6 +45,37 @@ def test_a_chained_unit_takes_one_pass():
     assert cost(target, "vector", silu("f32")).cycles == 4 + 50
 
 
+RMS = """
+%z = arith.constant dense<0.0> : tensor<4xf32>
+%s = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+  ins(%a : tensor<4x512xf32>) outs(%z : tensor<4xf32>) {
+^bb0(%u: f32, %w: f32):
+  %p = arith.mulf %u, %u : f32
+  %t = arith.addf %w, %p : f32
+  linalg.yield %t : f32
+} -> tensor<4xf32>
+%n = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+  ins(%a, %s : tensor<4x512xf32>, tensor<4xf32>) outs(%c : tensor<4x512xf32>) {
+^bb0(%u: f32, %v: f32, %w: f32):
+  %r = math.rsqrt %v : f32
+  %p = arith.mulf %u, %r : f32
+  linalg.yield %p : f32
+} -> tensor<4x512xf32>
+%q, %k = ternary.quantize %n : tensor<4x512xf32> -> (tensor<4x512xi8>, tensor<4xf32>)
+"""
+
+
+def test_a_chained_norm_takes_a_pass_up_to_each_reduction():
+    ops = body_of("%a: tensor<4x512xf32>, %c: tensor<4x512xf32>", RMS)
+    chained = {"unit.vector.chained": "true", "unit.vector.lanes": 16}
+    # sum of squares; rsqrt (4 ticks), product and absmax; scale and round: 128 elements a lane
+    found = cost(load_target("tiny-npu", chained), "vector", ops)
+    assert terms(found) == {"overhead": 4, "multiply": 128, "rsqrt": 512, "abs": 128}
+    # not chained, every function takes its turn: 2 + (4 + 1) + 4
+    found = cost(load_target("tiny-npu", {"unit.vector.lanes": 16}), "vector", ops)
+    assert found.cycles == 4 + 11 * 128
+
+
 def test_a_dtype_it_does_not_have_is_not_supported():
     unit = load_target("tiny-npu").unit["vector"]
     assert not unit.supports(silu("f64")[0])

@@ -1,14 +1,19 @@
 """A vector unit: lanes that each take a function's ticks per element."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.dialects.linalg.ops import ReduceOp
 from xdsl.ir import Operation
 
+from dfc.dialects import ternary
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
+from dfc.runtime.machine.structure import is_reduction
 from dfc.runtime.machine.units.base import NO_CYCLES, Controls, Effort, Unit, Whole
 from dfc.runtime.machine.work import is_elementwise, work_of
 
@@ -32,13 +37,24 @@ class LaneDtype(BaseModel):
         )
 
 
+@dataclass(frozen=True)
+class Function:
+    """One function on some elements: ticks on a single lane, the number behind them, energy."""
+
+    name: str
+    ticks: Fraction
+    number: Rate
+    energy_pj: float
+
+
 class Vector(Unit):
     """
     `lanes` that work on elements side by side.
 
     A body takes the sum over its functions of elements x ticks per element / lanes. With
-    `chained`, the functions of one op form a pipeline, and the op takes one pass at the ticks of
-    its slowest function. `overhead_cycles` are paid once per launch.
+    `chained`, functions form a pipeline that elements stream through: the ops up to a reduction
+    are one pass, which takes the ticks of its slowest function; what follows needs the reduced
+    value and is the next pass. `overhead_cycles` are paid once per launch.
     """
 
     lanes: Count
@@ -55,31 +71,49 @@ class Vector(Unit):
     def effort(
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:
+        work = [(op, self._functions(op, controls)) for op in ops]
+        everything = [function for _, functions in work for function in functions]
+        timed = _slowest_per_pass(work) if self.chained else everything
         parts: list[Part] = []
-        energy = 0.0
         if self.overhead_cycles.value:
             overhead = Fraction(self.overhead_cycles.value)
             parts.append(Part(overhead, "overhead", (self.overhead_cycles,)))
-        for op in ops:
-            work = [
-                (function, Fraction(size) * ticks.exact, ticks, size, kind)
-                for (function, kind), size in work_of(op, controls).elements.items()
-                if (ticks := self.dtype[kind].ticks(function)) is not None
-            ]
-            passes = [(name, ticks, number) for name, ticks, number, _, _ in work]
-            parts += self._parts(passes)
-            for _, _, _, size, kind in work:
-                energy += size * float(self.dtype[kind].pj_per_element)
-        return Effort(tuple(parts), energy)
+        for function in timed:
+            numbers: tuple[Anything, ...] = (self.lanes, function.number)
+            ticks = function.ticks / self.lanes.value
+            parts.append(Part(ticks, function.name, numbers))
+        return Effort(tuple(parts), sum(each.energy_pj for each in everything))
 
-    def _parts(self, passes: Iterable[tuple[str, Fraction, Rate]]) -> Iterable[Part]:
-        """One op's functions as time on all lanes: their sum, or the slowest when chained."""
-        if self.chained:
-            passes = sorted(passes, key=lambda each: each[1], reverse=True)[:1]
-        lanes = self.lanes.value
-        for name, ticks, number in passes:
-            numbers: tuple[Anything, ...] = (self.lanes, number)
-            yield Part(ticks / lanes, name, numbers)
+    def _functions(self, op: Operation, controls: Controls) -> list[Function]:
+        """The functions of an op at the rates of their dtypes."""
+        found: list[Function] = []
+        for (name, kind), size in work_of(op, controls).elements.items():
+            rates = self.dtype[kind]
+            number = rates.ticks(name)
+            if number is not None:
+                energy = size * float(rates.pj_per_element)
+                found.append(Function(name, size * number.exact, number, energy))
+        return found
+
+
+def _slowest_per_pass(
+    work: Iterable[tuple[Operation, list[Function]]],
+) -> list[Function]:
+    """The slowest function of each pass; a reduction ends one, and quantising goes on in the next."""
+    passes: list[list[Function]] = [[]]
+    for op, functions in work:
+        passes[-1] += functions
+        if _reduces(op):
+            again = functions if isinstance(op, ternary.QuantizeOp) else []
+            passes.append(list(again))
+    return [max(each, key=lambda one: one.ticks) for each in passes if each]
+
+
+def _reduces(op: Operation) -> bool:
+    """Whether a value over many elements comes out of an op."""
+    if isinstance(op, LinalgStructuredOperation):
+        return is_reduction(op)
+    return isinstance(op, ReduceOp | ternary.QuantizeOp)
 
 
 def _unknown(_: object) -> None:
