@@ -40,13 +40,8 @@ def divide_toward_zero(a: Any, b: Any) -> Any:
 
 
 def ceil_divide(a: Any, b: Any) -> Any:
-    """Division that rounds up."""
-    return -np.floor_divide(-a, b)
-
-
-def ceil_divide_unsigned(a: Any, b: Any) -> Any:
-    """Division of integers without sign that rounds up."""
-    return a // b + (a % b != 0)
+    """Division that rounds up, of signed or unsigned integers."""
+    return np.floor_divide(a, b) + (np.remainder(a, b) != 0)
 
 
 def remainder_toward_zero(a: Any, b: Any) -> Any:
@@ -102,7 +97,7 @@ BINARY: dict[type[Operation], Function] = {
     arith.DivUIOp: on_unsigned(np.floor_divide),
     arith.FloorDivSIOp: np.floor_divide,
     arith.CeilDivSIOp: ceil_divide,
-    arith.CeilDivUIOp: on_unsigned(ceil_divide_unsigned),
+    arith.CeilDivUIOp: on_unsigned(ceil_divide),
     arith.RemSIOp: remainder_toward_zero,
     arith.RemUIOp: on_unsigned(np.remainder),
     arith.MinSIOp: np.minimum,
