@@ -108,6 +108,8 @@ def build(
         with no_initialisation() if abstract else nullcontext():
             model = construct(found)
             replace_linear(model, found.linear, kind, draw=not abstract)
+        if hasattr(model, "tie_weights"):
+            model.tie_weights()  # skipped together with drawing weights
         if not abstract:
             perturb_vectors(model)
     return model.eval()

@@ -50,7 +50,9 @@ def test_both_entries_take_the_same_weights_and_alias_the_caches(traced):
     for entry in ("prefill", "decode"):
         rows = [row.data for row in function(traced, entry).arg_attrs.data]
         names.append([r["dfc.weight"].data for r in rows if "dfc.weight" in r])
-        aliases.append([r["tf.aliasing_output"] for r in rows if "tf.aliasing_output" in r])
+        aliases.append(
+            [r["tf.aliasing_output"] for r in rows if "tf.aliasing_output" in r]
+        )
     assert names[0] == names[1] == list(traced.weights)
     results = [IntegerAttr(n, 32) for n in (1, 2, 3, 4)]
     assert aliases == [results, results]
@@ -60,9 +62,17 @@ def test_position_is_an_index_and_caches_have_room_for_all_tokens(traced):
     kinds = function(traced, "decode").function_type.inputs.data
     assert kinds[1] == IndexType()
     assert kinds[2].get_shape() == (1, 2, 9, 48)
-    (sdpa,) = [op for op in function(traced, "decode_layer").walk() if op.name == "attention.sdpa"]
+    (sdpa,) = [
+        op
+        for op in function(traced, "decode_layer").walk()
+        if op.name == "attention.sdpa"
+    ]
     assert sdpa.position is not None
-    (sdpa,) = [op for op in function(traced, "prefill_layer").walk() if op.name == "attention.sdpa"]
+    (sdpa,) = [
+        op
+        for op in function(traced, "prefill_layer").walk()
+        if op.name == "attention.sdpa"
+    ]
     assert sdpa.position is None
     assert sdpa.k.type.get_shape() == (1, 2, 6, 48)
 
@@ -112,7 +122,9 @@ def test_abstract_weights_give_the_same_module():
 
 def test_the_seed_decides_the_weights():
     one, same, other = (
-        load_model("zoo:llama-tiny", prefill=2, decode=0, abstract=False, seed=seed).weights
+        load_model(
+            "zoo:llama-tiny", prefill=2, decode=0, abstract=False, seed=seed
+        ).weights
         for seed in (1, 1, 2)
     )
     assert all(np.array_equal(one[name], same[name]) for name in one)
@@ -242,7 +254,9 @@ def test_exported_program(tmp_path):
 
 def test_text_is_read_as_it_is(tmp_path):
     path = tmp_path / "m.mlir"
-    path.write_text("func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { func.return %x : tensor<2xf32> }")
+    path.write_text(
+        "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { func.return %x : tensor<2xf32> }"
+    )
     own = load_model(str(path))
     assert (own.entries, own.weights) == (("main",), None)
 
@@ -263,7 +277,9 @@ def test_models_that_are_none(spec: str, message: str):
 def test_a_file_that_is_no_program(tmp_path):
     path = tmp_path / "m.pt2"
     path.write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="is not a program saved by torch.export") as error_:
+    with pytest.raises(
+        ModelError, match="is not a program saved by torch.export"
+    ) as error_:
         load_model(str(path))
     assert "\n" not in str(error_.value)
 

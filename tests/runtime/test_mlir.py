@@ -50,7 +50,9 @@ def test_scalar_minus_infinity_crosses_both_ways():
 
 
 def test_dense_minus_infinity_crosses_both_ways():
-    module = crossed(CONSTANT.format(kind="tensor<2xbf16>", text="dense<[0xFF80, 2.0]>"))
+    module = crossed(
+        CONSTANT.format(kind="tensor<2xbf16>", text="dense<[0xFF80, 2.0]>")
+    )
     (got,) = run(mlir.run_pipeline(module, "canonicalize"), "f", ())
     np.testing.assert_array_equal(got, np.array([-np.inf, 2], ml_dtypes.bfloat16))
 
