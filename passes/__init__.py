@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 # In the order a pipeline runs them.
 PASSES: tuple[str, ...] = (
     "attach-target",
+    "raise-attention",
     "hoist-weights",
     "decompose-ternary-linear",
     "fuse-kernels",
     "tile-kernels",
     "place-buffers",
+    "verify-placement",
     "convert-stream-to-accel",
     "run-upstream",
 )

@@ -8,7 +8,7 @@ makes and what comes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr, TensorType
@@ -136,9 +136,9 @@ class KernelLoops:
         while step < found.size:
             sizes.add(step)
             step *= 2
-        if multiple > 1 and found.kind == "parallel":
-            sizes.add(1)
-        return _thin(sorted(sizes), most)
+        if found.kind == "parallel":
+            sizes |= {2**power for power in range(multiple.bit_length())}
+        return _thin(sorted(size for size in sizes if size <= found.size), most)
 
     def _scheduled_rows(self, found: DimClass) -> int | None:
         """Query rows held at once, where an attention's schedule says so and they divide all rows."""
@@ -154,14 +154,15 @@ class KernelLoops:
 
     def _multiple(self, found: DimClass) -> int:
         """The points of a class that fill the units of the kernel's products."""
-        sizes = [1]
+        return max((points for c, points in self.multiples() if c is found), default=1)
+
+    def multiples(self) -> Iterator[tuple[DimClass, int]]:
+        """The points of each class that fill the units of the kernel's products."""
         for op in self.work:
             for name, size in self.unit(op).tile_multiples(op).items():
                 for value, dim in named_dimension(op, name):
                     c, scale = self.dims(value)[dim]
-                    if c is found:
-                        sizes.append(-(-size // scale))
-        return max(sizes)
+                    yield c, -(-size // scale)
 
     def _regions(self, found: DimClass) -> list[int]:
         """Tile sizes that weights are laid out for, in points."""

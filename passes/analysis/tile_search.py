@@ -2,14 +2,14 @@
 Chooses tile sizes and a loop order for a kernel.
 
 All combinations of the candidate sizes (powers of two of what fills the unit, equal parts, all) and
-of the loop orders that fit on chip are ranked by the time of their transfers and issues, which is
-a lower bound; the units' times are then added from the best on, until the bound alone is no better
-than the best found, or `MOST_COSTED` are done. What was looked at is kept beside the choice.
+of the loop orders that fit on chip get the time of their transfers and issues, which is
+a lower bound. The units' times are then added for at most `MOST_COSTED` of them, the likely best
+first, without those whose lower bound is no better than the best found. What was looked at is kept beside the choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations, product
@@ -45,18 +45,47 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
     if not fitting:
         _refuse(loops, cost)
     floors = {tiling: cost.bound(tiling, compute=False) for tiling in fitting}
-    ranked = sorted(fitting, key=lambda t: (floors[t], _launches(t)))
+    guesses = _guesses(loops, cost, floors)
+    ranked = sorted(fitting, key=lambda t: (guesses[t], _launches(t)))
     best: tuple[Fraction, int, Tiling] | None = None
     costed = 0
     for tiling in ranked:
-        if best is not None and (floors[tiling] >= best[0] or costed == MOST_COSTED):
+        if costed == MOST_COSTED:
             break
+        if best is not None and floors[tiling] >= best[0]:
+            continue
         costed += 1
         found = (cost.bound(tiling), _launches(tiling), tiling)
         if best is None or found[:2] < best[:2]:
             best = found
     assert best is not None
     return Choice(best[2], best[0], len(fitting), costed)
+
+
+def _guesses(
+    loops: KernelLoops, cost: TileCost, floors: Mapping[Tiling, Fraction]
+) -> dict[Tiling, Fraction]:
+    """
+    Guesses of the time of each tiling, to cost the likely best first.
+
+    The compute time of the tiling with the fewest launches, times how much less of the units the
+    other's tiles fill; not below the time of the transfers.
+    """
+    fewest = min(floors, key=_launches)
+    compute = cost.bound(fewest) / _filled(loops, fewest)
+    return {
+        tiling: max(floor, compute * _filled(loops, tiling)) + floor / 1000
+        for tiling, floor in floors.items()
+    }
+
+
+def _filled(loops: KernelLoops, tiling: Tiling) -> Fraction:
+    """How many times more room of the units the tiles take than they fill."""
+    found = Fraction(1)
+    for c, multiple in loops.multiples():
+        size = min(tiling.sizes.get(c.id, c.size), c.size)
+        found *= Fraction(ceil(size / multiple) * multiple, size)
+    return found
 
 
 def _launches(tiling: Tiling) -> int:
