@@ -83,8 +83,13 @@ def is_free(op: Operation) -> bool:
 
 
 def is_elementwise(op: Operation) -> bool:
-    """Whether an op's work is known to be elementwise functions, moves and reductions of elements."""
-    if contraction_of(op) is not None:
+    """
+    Whether an op's work is known to be elementwise functions, moves and reductions of elements.
+
+    A gather is not: where it reads depends on data, so its operand cannot be streamed or tiled.
+    """
+    gathers = any(isinstance(inner, tensor.ExtractOp) for inner in body_ops(op))
+    if gathers or contraction_of(op) is not None:
         return False
     if isinstance(op, LinalgStructuredOperation | ReduceOp) or op.name in MOVES:
         return True

@@ -91,6 +91,29 @@ def test_an_op_it_does_not_know_is_left_to_the_host():
     assert [n for n, unit in target.unit.items() if unit.supports(op)] == ["host"]
 
 
+GATHER = """
+%y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+  ins(%ids : tensor<4xi64>) outs(%c : tensor<4x8xf32>) {
+^bb0(%id: i64, %o: f32):
+  %i = arith.index_cast %id : i64 to index
+  %j = linalg.index 1 : index
+  %e = tensor.extract %table[%i, %j] : tensor<1000x8xf32>
+  linalg.yield %e : f32
+} -> tensor<4x8xf32>
+"""
+
+
+def test_a_gather_is_left_to_the_host_and_reads_what_it_takes():
+    target = load_target("tiny-npu")
+    args = "%ids: tensor<4xi64>, %table: tensor<1000x8xf32>, %c: tensor<4x8xf32>"
+    ops = body_of(args, GATHER)
+    assert [n for n, u in target.unit.items() if u.supports(ops[0])] == ["host"]
+    found = cost(target, "host", ops)
+    # 1,000 ns, and 32 elements at 2 a ns, at 500 MHz
+    assert found.cycles == 500 + 8
+    assert {(m.operand, m.size) for m in found.moved} == {(0, 4 * 8), (1, 32 * 4)}
+
+
 def test_views_and_constants_are_free_everywhere():
     ops = body_of(
         "%a: tensor<8x100xf32>",
