@@ -26,11 +26,11 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check $(SOURCES)
 
 # pyright does not follow the editable install's import hook: it is given the
-# package as it looks once installed, made of links.
+# package as it looks once installed, made of folders of links.
 types: $(VENV)/.tested
 	rm -rf build/types
 	mkdir -p build/types/dfc
-	ln -s $(addprefix $(CURDIR)/,$(wildcard compiler/*) dialects passes runtime) build/types/dfc/
+	cp -rs $(addprefix $(CURDIR)/,$(wildcard compiler/*) dialects passes runtime) build/types/dfc/
 	$(BIN)/pyright
 
 docs: $(VENV)/.tested

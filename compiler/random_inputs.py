@@ -75,10 +75,11 @@ def is_three_valued(function: FuncOp, index: int) -> bool:
     attrs = function.arg_attrs
     if attrs is not None and "dfc.ternary" in attrs.data[index].data:
         return True
-    uses = [] if function.is_declaration else function.body.block.args[index].uses
+    if function.is_declaration:
+        return False
     return any(
         isinstance(use.operation, TernarizeOp) and use.operation.method == "exact"
-        for use in uses
+        for use in function.body.block.args[index].uses
     )
 
 

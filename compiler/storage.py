@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import ml_dtypes
@@ -69,14 +70,15 @@ def load(path: str | Path) -> Program:
 
 
 def restore(
-    about: dict[str, object], texts: dict[str, str], weights: dict[str, Array] | None
+    about: dict[str, Any], texts: dict[str, str], weights: dict[str, Array] | None
 ) -> Program:
     """The program of these parts; levels between its source and `program` are made when asked for."""
     context = new_context()
-    asked = about["workload"]
+    asked: dict[str, Any] | None = about["workload"]
     workload = None
-    if isinstance(asked, dict):
-        workload = Workload(**{**asked, "positions": tuple(asked["positions"])})
+    if asked is not None:
+        asked["positions"] = tuple(asked["positions"])
+        workload = Workload(**asked)
     source = parse_module(texts["source"], context, "source.mlir")
     program = parse_module(texts["program"], context, "program.mlir")
     modules = {str(about["source"]): source, "program": program}
