@@ -81,7 +81,8 @@ class FunctionCheck:
         for extent in extents:
             self._check_capacity(extent)
         for one, other in combinations(extents, 2):
-            if one.clashes(other):
+            same_call = one.op is other.op and isinstance(one.op, CallOp)
+            if not same_call and one.clashes(other):
                 fail(
                     other.op,
                     f"{one} and {other} overlap in tier `{one.tier}` while both are live",
@@ -164,9 +165,8 @@ class FunctionCheck:
         host = self.target.host_tier
         given = 0
         for argument in self.function.args:
-            kind = cast("Attribute", argument.type)
-            if isinstance(kind, MemRefType):
-                given += buffer_bytes(cast("MemRefType[Attribute]", kind))
+            if is_memref(argument):
+                given += buffer_bytes(cast("MemRefType[Attribute]", argument.type))
         used = max((e.end for e in extents if e.tier == host), default=0)
         capacity = self.target.tier[host].capacity_bytes
         if given + used > capacity:
@@ -201,6 +201,11 @@ class FunctionCheck:
                     node,
                     f"unit `{node.unit.data}` reaches {known}, got an operand in `{where}`",
                 )
+
+
+def is_memref(value: SSAValue) -> bool:
+    """Whether a value is a buffer or a view of one."""
+    return isinstance(value.type, MemRefType)
 
 
 @dataclass(frozen=True)
