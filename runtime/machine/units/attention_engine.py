@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from xdsl.ir import Operation
@@ -16,6 +17,11 @@ from dfc.runtime.machine.structure import dtype, element_bytes
 from dfc.runtime.machine.units.base import Controls, Effort, Loads, Stream, Unit
 from dfc.runtime.machine.units.vector import NO_ENERGY
 from dfc.runtime.machine.work import Span, argument_of, span_of, work_of
+
+
+Schedule = Literal[
+    "naive", "reordered", "streaming", "unified_max", "reversed", "windowed"
+]
 
 
 class EngineDtype(BaseModel):
@@ -42,6 +48,9 @@ class AttentionEngine(Unit):
     beats of all heads, `update_cycles` per head and `key_fill_cycles`; a value
     `exponential_cycles` per head, the beats, and `value_fill_cycles`.
 
+    `schedule` is the one it gives to attention that has none; left out, that is `reversed` for
+    causal attention and `streaming` for other.
+
     Keys and values in another tier are read in place through `key_port` and `value_port` beside
     the compute; the slower sets the time.
     """
@@ -53,6 +62,7 @@ class AttentionEngine(Unit):
     exponential_cycles: Amount
     key_fill_cycles: Amount
     value_fill_cycles: Amount
+    schedule: Schedule | None = None
     key_port: str | None = None
     value_port: str | None = None
     dtype: dict[str, EngineDtype]
