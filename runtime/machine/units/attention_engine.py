@@ -18,7 +18,6 @@ from dfc.runtime.machine.units.base import Controls, Effort, Loads, Stream, Unit
 from dfc.runtime.machine.units.vector import NO_ENERGY
 from dfc.runtime.machine.work import Span, argument_of, span_of, work_of
 
-
 Schedule = Literal[
     "naive", "reordered", "streaming", "unified_max", "reversed", "windowed"
 ]
