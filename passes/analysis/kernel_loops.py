@@ -21,6 +21,7 @@ from dfc.passes.analysis.fusion_graph import is_work
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.op_loops import loops_of
 from dfc.passes.analysis.resize import is_splat
+from dfc.passes.analysis.weight_layout import weight_layout
 from dfc.runtime.machine import Target, Unit
 from dfc.runtime.machine.structure import contraction_of
 
@@ -129,9 +130,11 @@ class KernelLoops:
         rows = self._scheduled_rows(found)
         if rows is not None:
             return [rows]
+        largest = self._largest(found)
+        if largest < found.size:
+            return [largest]
         multiple = max(1, min(self._multiple(found), found.size))
-        sizes = {found.size} | {s for s in self._regions(found) if s <= found.size}
-        sizes |= _halvings(found.size, multiple)
+        sizes = {found.size} | _halvings(found.size, multiple)
         step = multiple
         while step < found.size:
             sizes.add(step)
@@ -164,9 +167,16 @@ class KernelLoops:
                     c, scale = self.dims(value)[dim]
                     yield c, -(-size // scale)
 
-    def _regions(self, found: DimClass) -> list[int]:
-        """Tile sizes that weights are laid out for, in points."""
-        return []
+    def _largest(self, found: DimClass) -> int:
+        """The most points of a tile: where weights are laid out in regions, the outputs of one."""
+        sizes = [found.size]
+        for op in self.work:
+            if isinstance(op, EXACT_SUMS):
+                outputs, scale = self.dims(op.w)[0]
+                region = weight_layout(self.unit(op)).region
+                if outputs is found and region is not None:
+                    sizes.append(max(1, region // scale))
+        return min(sizes)
 
 
 def named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:

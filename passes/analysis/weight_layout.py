@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 
-from dfc.dialects.ternary import PackingAttr
+from xdsl.context import Context
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from dfc.dialects.ternary import PackingAttr, Ternary
+from dfc.runtime.errors import TargetError
 from dfc.runtime.machine import Unit
 
 
@@ -34,10 +40,27 @@ class WeightLayout:
         return self.packing.tile_bytes(*self.tile(rows, columns))
 
 
-PLAIN = WeightLayout(PackingAttr("trits1in2", "rows"))
-"""Two bits a trit, row by row: for units that say nothing about their weights."""
-
-
+@cache
 def weight_layout(unit: Unit) -> WeightLayout:
     """The layout of a unit's weights."""
-    return PLAIN
+    outputs, inputs = unit.region_outputs, unit.region_inputs
+    return WeightLayout(
+        _packing(unit.packing),
+        1 if outputs is None else outputs.value,
+        1 if inputs is None else inputs.value,
+        None if outputs is None else outputs.value,
+    )
+
+
+def _packing(text: str) -> PackingAttr:
+    """The packing that a target file writes as text."""
+    context = Context()
+    context.load_dialect(Ternary)
+    try:
+        found = Parser(context, f"#ternary.packing<{text}>").parse_attribute()
+    except (ParseError, VerifyException) as error:
+        raise TargetError(
+            f"expected the text of a #ternary.packing<…> in `packing`, got `{text}`"
+        ) from error
+    assert isinstance(found, PackingAttr)
+    return found

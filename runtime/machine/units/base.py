@@ -79,7 +79,10 @@ class Unit(BaseModel):
 
     It reads and writes `data_tier`, reads weights from `weight_tier` (`data_tier` when left
     out), and reaches the tiers in `streams` in place, through their ports. Weights are held in
-    `weight_slots` buffers: one means that a load waits for the launches before it.
+    `weight_slots` buffers: one means that a load waits for the launches before it. Ternary weights
+    are packed as `packing` says (the text of a `#ternary.packing<…>`), in tiles padded to whole
+    regions of `region_outputs` x `region_inputs` where those are given; no tile has more outputs
+    than a region.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -90,6 +93,9 @@ class Unit(BaseModel):
     weight_tier: str | None = None
     streams: tuple[str, ...] = ()
     weight_slots: Count = TWO_SLOTS
+    packing: str = "trits1in2, order = rows"
+    region_outputs: Count | None = None
+    region_inputs: Count | None = None
     configure_cycles: Whole = NO_CYCLES
 
     @abstractmethod
