@@ -40,7 +40,6 @@ class WeightLayout:
         return self.packing.tile_bytes(*self.tile(rows, columns))
 
 
-@cache
 def weight_layout(unit: Unit) -> WeightLayout:
     """The layout of a unit's weights."""
     outputs, inputs = unit.region_outputs, unit.region_inputs
@@ -52,6 +51,7 @@ def weight_layout(unit: Unit) -> WeightLayout:
     )
 
 
+@cache
 def _packing(text: str) -> PackingAttr:
     """The packing that a target file writes as text."""
     context = Context()
