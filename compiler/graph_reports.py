@@ -32,10 +32,6 @@ class GraphReport:
         """A graph that ran in eager as a whole."""
         return cls(name, None, [Fallback(name, reason)])
 
-    def gave_up(self, region: Region, reason: str) -> None:
-        """Note that a lowered region ran in eager this time."""
-        self.fallbacks.append(Fallback(region.nodes[0].meta["dfc.origin"], reason))
-
     @property
     def regions(self) -> int:
         """How many parts of the graph are lowered."""

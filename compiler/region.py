@@ -109,6 +109,7 @@ class CompiledRegion:
     ) -> dict[str, np.ndarray]:
         arrays = {name: to_numpy(tensor) for name, tensor in weights.items()}
         if not self.needs:
+            check_ternary(region, weights)
             return arrays
 
         def compute() -> Sequence[np.ndarray]:

@@ -1,7 +1,9 @@
 # pyright: strict, reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """`torch.compile(model, backend="dfc")`: graphs of Dynamo on a modelled machine."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -86,13 +88,14 @@ def compile_graph(
         for n, value in zip(placeholders, example_inputs, strict=True)
         if isinstance(value, Tensor) and is_weight(n, value)
     }
+    original = fx.GraphModule(module, copy.deepcopy(module.graph))
     gradients = torch.is_grad_enabled() and not has_own_operators(module)
-    ternary: list[str] = []
     if not gradients:
-        values = {n: static[n.name] for n in placeholders if n.name in static}
-        ternary = keep_meaning(module, values)
+        keep_meaning(
+            module, {n: static[n.name] for n in placeholders if n.name in static}
+        )
     positions = {i: n.name for i, n in enumerate(placeholders) if n.name in static}
-    graph = Graph(module, positions, len(placeholders), options, set(ternary))
+    graph = Graph(positions, len(placeholders), options)
     own = decompositions()
     with torch.no_grad() if not gradients else torch.enable_grad():
         compiled = aot_module_simplified(
@@ -103,23 +106,32 @@ def compile_graph(
             inference_compiler=graph.compile,
             decompositions=own,
         )
-    return Outer(compiled, gradients)
+    return Outer(compiled, original, gradients)
 
 
 class Outer:
-    """What Dynamo calls: one graph, without gradients where dfc's operators have none."""
+    """
+    What Dynamo calls: one graph, without gradients where dfc's operators have none.
 
-    def __init__(self, compiled: Callable[..., Any], gradients: bool) -> None:
+    A weight that was three-valued and is not any more takes the graph as Dynamo gave it.
+    """
+
+    def __init__(
+        self, compiled: Callable[..., Any], original: fx.GraphModule, gradients: bool
+    ) -> None:
         self.compiled = compiled
+        self.original = original
         self.gradients = gradients
 
     def __call__(self, *args: Any) -> Any:
         """Run the graph as part of the current call of the user's model."""
-        begin_call()
-        if self.gradients:
-            return self.compiled(*args)
-        with torch.no_grad():
-            return self.compiled(*args)
+        graphs = begin_call()
+        with nullcontext() if self.gradients else torch.no_grad():
+            try:
+                return self.compiled(*args)
+            except region.NotTernary as reason:
+                graphs[-1] = GraphReport.eager("main", str(reason))
+                return self.original(*args)
 
 
 def is_weight(node: fx.Node, value: Tensor) -> bool:
@@ -191,11 +203,9 @@ def bind_sizes(module: fx.GraphModule, args: Sequence[Any]) -> fx.GraphModule:
 class Graph:
     """One graph of Dynamo on its way through AOT autograd."""
 
-    module: fx.GraphModule
     weights: dict[int, str]
     arguments: int
     options: Options
-    ternary: set[str]
 
     def compile(
         self, gm: fx.GraphModule, example_inputs: Sequence[Any]
@@ -222,27 +232,23 @@ class Graph:
         if plan.fallbacks and self.options.fallback == "error":
             first = plan.fallbacks[0]
             raise DfcError(f"`{first.origin}` cannot be lowered: {first.reason}")
-        return make_boxed_func(Runner(module, plan, label, self.options))
+        return make_boxed_func(Runner(module, plan, label))
 
 
 class Runner:
     """Runs the steps of a plan on PyTorch tensors."""
 
-    def __init__(
-        self, module: fx.GraphModule, plan: Plan, label: str, options: Options
-    ) -> None:
+    def __init__(self, module: fx.GraphModule, plan: Plan, label: str) -> None:
         self.module = module
         self.plan = plan
         self.label = label
-        self.options = options
         self.places = [n for n in module.graph.nodes if n.op == "placeholder"]
         output = next(n for n in module.graph.nodes if n.op == "output")
         self.results: Any = output.args[0]
 
     def __call__(self, *args: Any) -> Any:
-        """The graph's results; a region whose weights do not fit its form runs in eager."""
-        report = GraphReport(self.label, self.plan)
-        begin_call().append(report)
+        """The graph's results."""
+        begin_call().append(GraphReport(self.label, self.plan))
         values: dict[fx.Node, Any] = dict(zip(self.places, args, strict=True))
         for node in self.module.graph.nodes:
             if node.op == "get_attr":
@@ -251,14 +257,7 @@ class Runner:
             if isinstance(step, fx.Node):
                 run_node(step, values)
                 continue
-            try:
-                step.compiled.run(step, values)
-            except region.NotTernary as reason:
-                if self.options.fallback == "error":
-                    raise
-                report.gave_up(step, str(reason))
-                for node in step.nodes:
-                    run_node(node, values)
+            step.compiled.run(step, values)
         return fx.map_arg(self.results, lambda n: values[n])
 
 

@@ -11,16 +11,13 @@ from torch.nn import functional
 from dfc.frontends import ops
 
 
-def keep_meaning(
-    module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]
-) -> list[str]:
+def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> None:
     """
     Put dfc's operators in place of attention and of linear layers with three-valued weights.
 
-    `weights` holds the placeholders of parameters with their present values. Returns the names
-    of the weights that were taken as three-valued: a caller must check them at each call.
+    `weights` holds the placeholders of parameters with their present values; what they hold
+    later is checked at each call.
     """
-    ternary: list[str] = []
     for node in list(module.graph.nodes):
         if node.op != "call_function":
             continue
@@ -34,9 +31,7 @@ def keep_meaning(
             value = weights.get(weight)
             if value is not None and is_three_valued(value):
                 node.target = linear
-                ternary.append(weight.name)
     module.recompile()
-    return ternary
 
 
 def is_three_valued(value: Tensor) -> bool:

@@ -278,7 +278,7 @@ def test_a_file_that_is_no_program(tmp_path):
     path = tmp_path / "m.pt2"
     path.write_bytes(b"nothing")
     with pytest.raises(
-        ModelError, match="is not a program saved by torch.export"
+        ModelError, match=r"is not a program saved by torch\.export"
     ) as error_:
         load_model(str(path))
     assert "\n" not in str(error_.value)

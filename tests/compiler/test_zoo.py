@@ -131,5 +131,5 @@ def test_what_is_wrong_in_a_file_is_one_sentence(
 
 
 def test_a_file_that_is_not_there():
-    with pytest.raises(ModelError, match="expected a zoo file at `absent.toml`"):
+    with pytest.raises(ModelError, match=r"expected a zoo file at `absent\.toml`"):
         zoo.find("absent.toml#mine")

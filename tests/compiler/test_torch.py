@@ -1,0 +1,287 @@
+"""`torch.compile(model, backend="dfc")`: values, regions, fallbacks, weights that change, reports."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dfc
+from dfc import region, zoo
+from dfc.errors import InputError
+from dfc.torch import parse_options
+from dfc.weights_cache import WeightsCache
+
+
+@torch.library.custom_op("dfc_test::odd", mutates_args=())
+def odd(x: Tensor) -> Tensor:
+    """An operator that nothing lowers."""
+    return torch.sin(x) * 1.01
+
+
+@odd.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+@pytest.fixture(autouse=True)
+def tensor_level(monkeypatch: pytest.MonkeyPatch):
+    """Values at tensor level: what is tested here is the road there."""
+    monkeypatch.setattr(region, "LEVEL", "tensor")
+    monkeypatch.setattr(region, "passes_to", lambda level, pipeline: ())
+    torch._dynamo.reset()
+
+
+def compiled(model: nn.Module, **options: object) -> nn.Module:
+    return torch.compile(model, backend="dfc", options=options or None)
+
+
+def close(got: Tensor, want: Tensor, tolerance: float = 1e-5) -> bool:
+    return bool((got - want).abs().max() <= tolerance * want.abs().max())
+
+
+def regions() -> list[int]:
+    return [graph.regions for graph in dfc.last_report().graphs]
+
+
+def small(seed: int = 0) -> nn.Module:
+    with zoo.seeded(seed):
+        return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+
+
+@torch.no_grad()
+def test_values_and_report_of_a_module():
+    model, x = small(), torch.randn(3, 8)
+    assert close(compiled(model)(x), model(x))
+    report = dfc.last_report()
+    assert (regions(), report.fallbacks, report.lowered_share) == ([1], [], 1.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("name", ["bitnet-tiny", "llama-tiny"])
+@pytest.mark.parametrize("prepared", [False, True])
+@torch.no_grad()
+def test_language_models_as_they_are_and_prepared(name: str, prepared: bool):
+    model = zoo.build(zoo.find(name), abstract=False)
+    model = dfc.prepare(model) if prepared else model
+    ids = torch.arange(6)[None]
+    want = model(ids, use_cache=False).logits
+    got = compiled(model)(ids, use_cache=False)
+    assert close(got.logits, want)
+    assert type(got).__name__ == "CausalLMOutputWithPast"
+    assert (regions(), dfc.last_report().fallbacks) == ([1], [])
+
+
+@torch.no_grad()
+def test_one_unsupported_operator_makes_two_regions():
+    model = zoo.build(zoo.find("llama-tiny"), abstract=False)
+    first = model.model.layers[0]
+    before = first.forward
+    first.forward = lambda *args, **kwargs: torch.ops.dfc_test.odd(
+        before(*args, **kwargs)
+    )
+    ids = torch.arange(6)[None]
+    want = model(ids, use_cache=False).logits
+    assert close(compiled(model)(ids, use_cache=False).logits, want)
+    (graph,) = dfc.last_report().graphs
+    assert graph.regions == 2
+    (fallback,) = graph.fallbacks
+    assert fallback.origin == "model.layers.0:odd"
+    assert "dfc_test::odd" in fallback.reason
+    assert 0.99 < graph.lowered_share < 1
+
+
+@torch.no_grad()
+def test_an_operator_that_upstream_refuses_is_found_and_named():
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.special.i0(x + 1) * 2
+
+    x = torch.randn(4)
+    assert close(compiled(Model())(x), Model()(x))
+    (fallback,) = dfc.last_report().fallbacks
+    assert "i0" in fallback.origin
+    assert "i0" in fallback.reason
+    assert regions() == [2]
+
+
+@torch.no_grad()
+def test_int8_matmul_never_reaches_the_child():
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x @ x) + 1
+
+    x = torch.randint(-3, 3, (4, 4), dtype=torch.int8)
+    assert torch.equal(compiled(Model())(x), Model()(x))
+    assert "int8" in dfc.last_report().fallbacks[0].reason
+
+
+@torch.no_grad()
+def test_fallback_error():
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.ops.dfc_test.odd(x) + 1
+
+    with pytest.raises(Exception, match="no lowering for the custom operator"):
+        compiled(Model(), fallback="error")(torch.randn(2))
+
+
+def test_training_gives_pytorchs_gradients():
+    model, x = small(), torch.randn(3, 8)
+    model(x).square().sum().backward()
+    want = model[0].weight.grad.clone()
+    model.zero_grad()
+    compiled(model)(x).square().sum().backward()
+    assert close(model[0].weight.grad, want)
+
+
+@torch.no_grad()
+def test_in_place_updates_of_inputs_and_buffers():
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.count.add_(1)
+            x.mul_(2)
+            return x + self.count
+
+    model, x = Counter(), torch.ones(3)
+    run = compiled(model)
+    assert run(x).tolist() == [3] * 3
+    assert (x.tolist(), model.count.tolist()) == ([2] * 3, [1] * 3)
+    assert run(x).tolist() == [6] * 3
+
+
+@torch.no_grad()
+def test_sizes_that_vary_are_specialised_eight_times():
+    model = small()
+    run = torch.compile(model, backend="dfc", dynamic=True)
+    for rows in range(2, 12):
+        x = torch.randn(rows, 8)
+        assert close(run(x), model(x))
+    assert dfc.last_report().graphs[0].regions == 0
+    assert "8 sets of shapes" in dfc.last_report().fallbacks[0].reason
+
+
+@torch.no_grad()
+def test_a_three_valued_weight_is_ternary_until_it_is_not():
+    model, x = small(), torch.randn(3, 8)
+    model[0].weight.copy_(torch.randint(-1, 2, (16, 8)) * 0.5)
+    run = compiled(model)
+    prepared = dfc.prepare(model)(x)
+    assert close(run(x), prepared)
+    assert not close(run(x), model(x))
+    model[0].weight.copy_(torch.randn(16, 8))
+    assert close(run(x), model(x))
+    assert "other values" in dfc.last_report().fallbacks[0].reason
+    model[0].weight.copy_(torch.randint(-1, 2, (16, 8)) * 0.25)
+    assert close(run(x), dfc.prepare(model)(x))
+
+
+@torch.no_grad()
+def test_instances_that_share_a_graph_keep_their_own_weights():
+    class Stack(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(
+                dfc.ternarize(nn.Linear(8, 8)) for _ in range(3)
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            for block in self.blocks:
+                x = block(x)
+                torch._dynamo.graph_break()
+            return x
+
+    model, x = Stack().eval(), torch.randn(2, 8)
+    run = compiled(model)
+    for _ in range(2):
+        assert close(run(x), model(x))
+    model.blocks[1].weight.mul_(-1)
+    assert close(run(x), model(x))
+    model.blocks[2].weight = nn.Parameter(torch.randn(8, 8))
+    assert close(run(x), model(x))
+
+
+@torch.no_grad()
+def test_last_report_holds_the_last_outermost_call():
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x = x + 1
+            torch._dynamo.graph_break()
+            return x * 2
+
+    run, other = compiled(Broken()), compiled(small())
+    for _ in range(3):
+        run(torch.ones(2))
+        assert len(dfc.last_report().graphs) == 2
+    other(torch.randn(1, 8))
+    assert len(dfc.last_report().graphs) == 1
+
+
+@torch.no_grad()
+def test_check_values_passes_for_right_values_and_names_a_wrong_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    model, x = small(), torch.randn(3, 8)
+    run = compiled(model, check_values=True)
+    run(x)
+    honest = region.run
+    monkeypatch.setattr(region, "run", lambda *a, **k: [r + 1 for r in honest(*a, **k)])
+    with pytest.raises(dfc.DfcError, match="is off eager's value by"):
+        run(x)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targett": "host"}, "no option is called `targett`: did you mean `target`"),
+        ({"fallback": "stop"}, "expected eager or error"),
+        ({"freeze": 1}, "expected true or false for option `freeze`"),
+        ({"target": 3}, "expected a word for option `target`"),
+        ({"quantize_lm_head": True}, "is for target `host` only"),
+    ],
+)
+def test_wrong_options_are_one_sentence(options: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        parse_options(options)
+
+
+class TestWeightsCache:
+    """What is kept, and when it is made again."""
+
+    def test_values_are_made_once_for_each_state(self):
+        cache, made = WeightsCache(), []
+        a, b = torch.ones(2), torch.ones(2)
+
+        def get() -> None:
+            cache.get(
+                {"a": a, "b": b},
+                [["a"], ["b"]],
+                lambda: made.append(1) or [np.ones(1)] * 2,
+            )
+
+        get(), get()
+        assert len(made) == 1
+        b.add_(1)
+        get(), get()
+        assert (len(made), len(cache.entries)) == (2, 2)
+
+    def test_entries_go_with_their_tensors(self):
+        cache, a = WeightsCache(), torch.ones(2)
+        cache.get({"a": a}, [["a"]], lambda: [np.ones(1)])
+        assert len(cache.entries) == 1
+        del a
+        assert not cache.entries
+
+    @pytest.mark.parametrize(("freeze", "times"), [(False, 2), (True, 1)])
+    def test_inference_tensors_are_kept_when_frozen_only(
+        self, freeze: bool, times: int
+    ):
+        cache, made = WeightsCache(freeze), []
+        with torch.inference_mode():
+            a = torch.ones(2)
+        for _ in range(2):
+            cache.get({"a": a}, [["a"]], lambda: made.append(1) or [np.ones(1)])
+        assert len(made) == times
