@@ -1,5 +1,6 @@
 """Trits to bytes and back, in the orders of `#ternary.packing`."""
 
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -43,9 +44,23 @@ def pack_tile(tile: Array, packing: PackingAttr) -> Bytes:
 
 
 def unpack_tile(data: Array, packing: PackingAttr, shape: tuple[int, int]) -> Array:
+    """The trits of one packed tile, not to be written to."""
+    return unpacked(data.tobytes(), packing, shape)
+
+
+@lru_cache(maxsize=8)
+def unpacked(stored: bytes, packing: PackingAttr, shape: tuple[int, int]) -> Array:
+    """The trits in some bytes; a tile is used by many firings in a row, so the last few are kept."""
+    trits = np.ascontiguousarray(
+        read_tile(np.frombuffer(stored, np.uint8), packing, shape)
+    )
+    trits.flags.writeable = False
+    return trits
+
+
+def read_tile(data: Bytes, packing: PackingAttr, shape: tuple[int, int]) -> Array:
     """The trits of one packed tile."""
     code, order = packing.code.data, packing.order.data
-    data = data.reshape(-1).view(np.uint8)
     if order == "interleaved":
         return deinterleave(unpack_codes(data[None], code)[0], shape)
     if order == "beats":
