@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, UnregisteredOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -22,14 +22,11 @@ from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array, is_array
 from dfc.runtime.interpreter.hook import KernelHook
 from dfc.runtime.interpreter.memory import Machine
-from dfc.runtime.interpreter.naming import describe, identities, layer, op_name
+from dfc.runtime.interpreter.naming import describe, identities, layer
 from dfc.runtime.interpreter.order import Clock, Place, Step
 from dfc.runtime.interpreter.quantize import quantize
 from dfc.runtime.interpreter.written import written_arguments
 from dfc.runtime.machine import Target, lanes_of
-
-KINDS_BY_NAME: dict[str, type[Operation]] = {}
-"""Stand-ins under which implementations of unregistered ops are found, by op name."""
 
 
 @dataclass
@@ -72,12 +69,9 @@ class Evaluator(Interpreter):
     def _run_op(self, op: Operation, inputs: PythonValues) -> OpImplResult:
         # not `_impls.run`: on an error it prints the whole module at every nesting
         known = self._impls._impl_dict  # pyright: ignore[reportPrivateUsage]
-        kind = type(op)
-        if isinstance(op, UnregisteredOp):
-            kind = KINDS_BY_NAME.get(op_name(op), kind)
-        if kind not in known:
+        if type(op) not in known:
             raise ExecutionError(f"no way is known to execute {describe(op)}")
-        functions, implementation = known[kind]
+        functions, implementation = known[type(op)]
         try:
             result = implementation(functions, self, op, inputs)
         except (ValueError, TypeError, IndexError, InterpretationError) as error:

@@ -268,3 +268,31 @@ def test_deadlock_names_what_starves():
         run(parse(text), "f", (x,))
     (y,) = run(parse(text.replace("%b depth 2", "%b depth 4")), "f", (x,))
     assert y.tolist() == [24]
+
+
+class Poison(KernelHook):
+    """Overwrites the caller's arrays once they are loaded."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def operands(self, call, values):
+        for array in self.arrays:
+            array[...] = 1
+
+
+@pytest.mark.parametrize("level", ["placed", "in place", "program"])
+def test_operands_are_read_from_modelled_memory_only(level):
+    q, _, packed, _ = operands(level)
+    text = {**LEVELS, "program": PROGRAM}[level]
+    (want,) = run(parse(text), "f", (q.copy(), packed.copy()))
+    (y,) = run(parse(text), "f", (q, packed), hook=Poison(q, packed))
+    assert (q == 1).all()
+    assert np.array_equal(y, want)
+
+
+def test_one_flipped_trit_in_memory_changes_one_column():
+    q, _, packed, want = operands()
+    packed[1, 3] ^= 0b01 if packed[1, 3] & 0b11 != 0b10 else 0b10
+    (y,) = run(parse(PLACED), "f", (q, packed))
+    assert (y != want).any(0).sum() == 1

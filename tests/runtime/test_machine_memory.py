@@ -320,3 +320,14 @@ def test_views_join_and_split_dimensions():
     x = np.arange(12, dtype=np.float32).reshape(2, 6)
     (y,) = run(module, "f", (x,))
     assert np.array_equal(y, x[1].reshape(3, 2))
+
+
+def test_a_reconfiguration_takes_its_turn_on_the_unit():
+    configured = 'accel.configure "vector" to "other"'
+    body = [
+        *RIGHT[:3],
+        f"%ready = {configured}",
+        copy("out", "%ready", "%b", "%y", "sram ddr"),
+    ]
+    (y,) = run(program("\n".join(body), "%out"), "f", (X,))
+    assert y.tolist() == [0, 2, 4, 6]
