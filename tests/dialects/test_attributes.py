@@ -22,9 +22,16 @@ from xdsl.ir import Attribute
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
+from xdsl.utils.test_value import create_ssa_value
 
 from dfc.dialects.attention import SHORTHANDS, Attention, ScheduleAttr
-from dfc.dialects.stream import Stream, StreamType, covers, tile_ranges
+from dfc.dialects.stream import (
+    Stream,
+    StreamType,
+    covers,
+    stream_type,
+    tile_ranges,
+)
 from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr, Ternary, TritType
 
 quick = settings(deadline=None, max_examples=200, derandomize=True)
@@ -217,3 +224,8 @@ def test_trips_above_zero(trips: list[int]):
     token = TensorType(f32, [1] * len(trips))
     with pytest.raises(VerifyException, match="expected trip counts above 0"):
         StreamType(token, trips, tiles)
+
+
+def test_a_value_that_is_no_stream():
+    with pytest.raises(VerifyException, match="expected a stream, got f32"):
+        stream_type(create_ssa_value(f32))

@@ -107,7 +107,16 @@ stream.graph {
 
 // -----
 
-// `stream.read` (C6): no token starts outside `source`
+// `stream.read` (C6): no token starts before `source`
+// CHECK: expected tiles within 16, got a tile at -8
+%x = "test.op"() : () -> tensor<16xf32>
+stream.graph {
+  %s = stream.read %x : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 - 1)>>
+}
+
+// -----
+
+// `stream.read` (C7): no token starts behind `source`
 // CHECK: expected tiles within 16, got a tile at 16
 %x = "test.op"() : () -> tensor<16xf32>
 stream.graph {
@@ -116,7 +125,7 @@ stream.graph {
 
 // -----
 
-// `stream.read` (C7): `in_place` reads a memref
+// `stream.read` (C8): `in_place` reads a memref
 // CHECK: expected a memref for `in_place`, got tensor<16xf32>
 %x = "test.op"() : () -> tensor<16xf32>
 stream.graph {
@@ -125,7 +134,7 @@ stream.graph {
 
 // -----
 
-// `stream.read` (C8): an `in_place` token does not stand over
+// `stream.read` (C9): an `in_place` token does not stand over
 // CHECK: expected views within 15, got a view that ends at 16
 %x = "test.op"() : () -> memref<15xf32, "ddr">
 stream.graph {
@@ -188,7 +197,16 @@ stream.graph {
 
 // -----
 
-// `stream.write` (C7): no token starts outside what is written
+// `stream.write` (C7): no token starts before what is written
+// CHECK: expected tiles within 16, got a tile at -8
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 - 1)>>
+stream.graph {
+  %y = stream.write %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 - 1)>> -> tensor<16xf32>
+}
+
+// -----
+
+// `stream.write` (C8): no token starts behind what is written
 // CHECK: expected tiles within 8, got a tile at 8
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
@@ -197,7 +215,7 @@ stream.graph {
 
 // -----
 
-// `stream.write` (C8): the tokens are all tiles of a new tensor
+// `stream.write` (C9): the tokens are all tiles of a new tensor
 // CHECK: expected tokens for all 3 tiles of the tensor, got 2
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
@@ -206,7 +224,7 @@ stream.graph {
 
 // -----
 
-// `stream.write` (C9): `in_place` writes a memref
+// `stream.write` (C10): `in_place` writes a memref
 // CHECK: expected a memref for `in_place`, got tensor<16xf32>
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
@@ -215,7 +233,7 @@ stream.graph {
 
 // -----
 
-// `stream.write` (C10): an `in_place` token does not stand over
+// `stream.write` (C11): an `in_place` token does not stand over
 // CHECK: expected views within 15, got a view that ends at 16
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 %m = "test.op"() : () -> memref<15xf32, "ddr">
