@@ -7,7 +7,8 @@ from xdsl.dialects.builtin import ModuleOp
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine import Target, target_of
 from dfc.runtime.simulator.engine import CallTime, Engine
-from dfc.runtime.simulator.plan import Plan, Planner, Values
+from dfc.runtime.simulator.plan import Plan, Values
+from dfc.runtime.simulator.planner import Planner
 from dfc.runtime.simulator.record import Recorder, Timeline
 
 __all__ = ["CallTime", "Simulator", "simulate_call"]
