@@ -1,7 +1,7 @@
 """Values before and after each pass: the same inputs and weights through both programs."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -88,11 +88,15 @@ class ValueCheck:
     def after(self, one: ModulePass, module: ModuleOp) -> None:
         """Compare the values after a pass with those before it; raise if they differ."""
         exact = bool(getattr(one, "exact", True))
+        allowed = float(getattr(one, "tolerance", 0.0))
         now = self.run(module, None if exact else self.before.quantised)
         found = Difference() if exact else now.quantised.difference
         for name, values in self.before.results.items():
             for index, pair in enumerate(zip(now.results[name], values, strict=True)):
                 difference = compare(*pair)
+                difference = replace(
+                    difference, tolerance=max(difference.tolerance, allowed)
+                )
                 if not (identical(*pair) if exact else difference.within):
                     raise InputError(changed(one, name, index, difference), one.name)
                 found = found.worse(difference)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 # In the order a pipeline runs them.
 PASSES: tuple[str, ...] = (
     "attach-target",
+    "raise-ternary",
     "raise-attention",
+    "outline-layers",
     "hoist-weights",
     "decompose-ternary-linear",
     "fuse-kernels",

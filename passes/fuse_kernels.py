@@ -31,12 +31,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
-from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import accel
-from dfc.passes.analysis.equal_ops import is_pure
-from dfc.passes.analysis.functions import WEIGHTS, entry_names, functions
+from dfc.passes.analysis.functions import (
+    WEIGHTS,
+    entry_names,
+    erase_unused,
+    functions,
+)
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_building import KernelBuilder, replace_groups
 from dfc.passes.analysis.kernel_growth import Growth
@@ -44,13 +47,6 @@ from dfc.passes.analysis.kernel_names import unique_names
 from dfc.passes.analysis.origins import origin_of
 from dfc.passes.analysis.unit_choice import UnitChooser
 from dfc.runtime.machine import Target, target_of
-
-
-def erase_unused(function: FuncOp) -> None:
-    """Erase the pure ops that nothing uses."""
-    for op in reversed(list(function.body.block.ops)):
-        if is_pure(op) and not any(result.uses for result in op.results):
-            Rewriter.erase_op(op)
 
 
 def refuse(op: Operation, target: Target, chooser: UnitChooser) -> None:

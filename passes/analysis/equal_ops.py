@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from xdsl.ir import Block, Operation, SSAValue
 
+from dfc.passes.analysis.op_loops import captured
 from dfc.passes.analysis.origins import ORIGIN
 
 PURE_DIALECTS = ("arith", "linalg", "math", "tensor", "ternary")
@@ -18,8 +19,13 @@ def is_pure(op: Operation) -> bool:
 
 
 def op_key(op: Operation, operands: Sequence[Hashable]) -> Hashable:
-    """A key that ops have in common when they compute the same from `operands`, origins aside."""
-    return (op.name, tuple(operands), *_shape_of(op, {}))
+    """
+    A key that ops have in common when they compute the same from `operands`, origins aside.
+
+    `operands` stand for the op's operands, then for the values that its regions use from outside.
+    """
+    outer: dict[SSAValue, int] = {v: -1 - i for i, v in enumerate(captured(op))}
+    return (op.name, tuple(operands), *_shape_of(op, outer))
 
 
 def _shape_of(op: Operation, names: dict[SSAValue, int]) -> tuple[Hashable, ...]:
@@ -39,7 +45,7 @@ def _attributes(attributes: Mapping[str, Hashable]) -> Hashable:
 
 
 def _block_key(block: Block, names: dict[SSAValue, int]) -> Hashable:
-    """A key of a block, in which its own values are numbered and those from outside are themselves."""
+    """A key of a block, in which values are numbered."""
     for argument in block.args:
         names[argument] = len(names)
     lines: list[Hashable] = [tuple(argument.type for argument in block.args)]

@@ -7,6 +7,8 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
+from dfc.passes.analysis.equal_ops import is_pure
+
 ArgumentAttributes = Mapping[str, Attribute]
 
 WEIGHTS = "weights"
@@ -148,3 +150,10 @@ def replace_call(site: CallOp, operands: Sequence[SSAValue]) -> CallOp:
         new.name_hint = old.name_hint
     Rewriter.replace_op(site, made)
     return made
+
+
+def erase_unused(function: FuncOp) -> None:
+    """Erase the pure ops of a function that nothing uses."""
+    for op in reversed(list(function.body.block.ops)):
+        if is_pure(op) and not any(result.uses for result in op.results):
+            Rewriter.erase_op(op)

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator
 
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
-from xdsl.dialects.linalg.ops import FillOp
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from dfc.dialects import attention
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.equal_ops import is_pure
 from dfc.passes.analysis.op_loops import captured
+from dfc.passes.analysis.tensor_forms import number
 
 VIEWS = (tensor.ExpandShapeOp, tensor.CollapseShapeOp, tensor.ExtractSliceOp)
 """Ops that only look at a tensor in another way; outside kernels they become views of a buffer."""
@@ -24,8 +25,8 @@ def is_cheap(op: Operation) -> bool:
     if isinstance(op, arith.ConstantOp):
         value = op.value
         return not isinstance(value, DenseIntOrFPElementsAttr) or value.is_splat()
-    if isinstance(op, FillOp):
-        return all(isinstance(v.owner, tensor.EmptyOp) for v in op.outputs)
+    if isinstance(op, LinalgStructuredOperation):
+        return number(op.res[0]) is not None if len(op.res) == 1 else False
     scalar = not any(shape(result) for result in op.results)
     tensors = any("tensor" in str(result.type) for result in op.results)
     return isinstance(op, tensor.EmptyOp) or (is_pure(op) and scalar and not tensors)

@@ -1,7 +1,5 @@
 """Put a group of ops into an `accel.kernel`, and a function's ops into an order that allows it."""
 
-from heapq import heapify, heappop, heappush
-
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.ops import GenericOp
@@ -9,8 +7,9 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dfc.dialects import accel
+from dfc.passes.analysis.block_order import sort_ops
 from dfc.passes.analysis.equal_ops import is_pure
-from dfc.passes.analysis.fusion_graph import FusionGraph, Group, inputs_of
+from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import anchor_of, in_front
 from dfc.passes.analysis.kernel_names import group_origins
 from dfc.passes.analysis.origins import set_origins, value_name
@@ -117,27 +116,3 @@ def replace_groups(
             Rewriter.erase_op(op)
     places = {kernel: graph.order[group[-1]] for group, kernel in kernels.items()}
     sort_ops(block, graph.order | places)
-
-
-def sort_ops(block: Block, places: dict[Operation, int]) -> None:
-    """Order a block's ops by their places, each behind the ops whose results it reads."""
-    ops = list(block.ops)
-    waits = {op: {v.owner for v in inputs_of(op)}.intersection(ops) for op in ops}
-    users: dict[Operation, list[Operation]] = {}
-    for op, owners in waits.items():
-        for owner in owners:
-            if isinstance(owner, Operation):
-                users.setdefault(owner, []).append(op)
-    counts = {op: len(owners) for op, owners in waits.items()}
-    numbers = {op: index for index, op in enumerate(ops)}
-    ready = [(places[op], numbers[op]) for op in ops if not counts[op]]
-    heapify(ready)
-    for op in ops:
-        op.detach()
-    while ready:
-        op = ops[heappop(ready)[1]]
-        block.add_op(op)
-        for user in users.get(op, ()):
-            counts[user] -= 1
-            if not counts[user]:
-                heappush(ready, (places[user], numbers[user]))

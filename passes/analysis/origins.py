@@ -61,6 +61,19 @@ def module_of(origin: str) -> str:
     return origin.partition(":")[0]
 
 
+def generalise(origin: str, path: str, general: str) -> str:
+    """
+    The origin of an op of one layer as that of every such layer.
+
+    `layers.0.up:linear` on path `layers.0` becomes `layers.*.up:linear`; an origin elsewhere goes
+    behind the general path.
+    """
+    rest = origin.removeprefix(path)
+    if origin.startswith(path) and rest[:1] in (".", ":"):
+        return general + rest
+    return f"{general}:{origin.lstrip(':')}"
+
+
 def at_call(op: Operation, call: Operation) -> None:
     """
     Make the origins of an op copied out of a repeated layer those of the layer that is called.

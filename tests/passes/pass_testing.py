@@ -9,6 +9,7 @@ from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 
 from dfc.universe import DFC_UNIVERSE
+from dfc.value_check import ValueCheck
 
 
 def context() -> Context:
@@ -44,3 +45,12 @@ def function(module: ModuleOp, name: str) -> FuncOp:
 def ops_named(root: Operation, name: str) -> list[Operation]:
     """Every op of this name at or below `root`, in order."""
     return [op for op in root.walk() if op.name == name]
+
+
+def check_values(module: ModuleOp, *passes: ModulePass, seed: int = 0) -> ModuleOp:
+    """What the passes make of a copy, each compared with the original by the interpreter on random inputs."""
+    check = ValueCheck(module, seed)
+    for each in passes:
+        module = apply_to_clone(each, module)
+        check.after(each, module)
+    return module

@@ -1,0 +1,345 @@
+"""
+Recognise softmax attention that is written out in products and elementwise ops.
+
+    %s = linalg.generic ins(%q, %kt) …            // q @ k.T
+    %m = linalg.generic ins(%s) …                 // times a constant, plus a mask
+    %p = …                                        // exp(m - max m) / sum exp(m - max m)
+    %y = linalg.generic ins(%p, %v) …             // p @ v
+  -->
+    %y = attention.sdpa %q, %k, %v mask %mask {scale = 0.125}
+
+Fires when every step is there in this order: products from zero, a softmax along the keys that
+subtracts the maximum, constants that scale the scores, the queries or the keys, at most one mask,
+added after scaling. A mask that is 0 on and below the diagonal and -inf above becomes `causal`.
+Batch and heads may be one dimension. Sums are taken in another order and in f32, so results
+differ in the last bits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects import tensor
+from xdsl.dialects.builtin import (
+    IntegerAttr,
+    ModuleOp,
+    TensorType,
+    i64,
+)
+from xdsl.ir import Operation, SSAValue
+from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from dfc.dialects import attention
+from dfc.dialects.utils import element, shape
+from dfc.passes.analysis.functions import erase_unused, functions
+from dfc.passes.analysis.origins import copy_origin
+from dfc.passes.analysis.tensor_forms import (
+    Elementwise,
+    Product,
+    elementwise,
+    is_full_operand,
+    is_row_operand,
+    number,
+    only_user,
+    plain,
+    product,
+    reassociation,
+    row_reduction,
+    structured,
+    swapped,
+    unary,
+    unshaped,
+)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What a written-out attention computes: its operands as they were found, in any shape."""
+
+    q: SSAValue
+    k: SSAValue
+    v: SSAValue
+    mask: Elementwise | None
+    causal: bool
+    scale: float
+    scores: tuple[int, ...]
+
+
+def match(op: Operation) -> Attention | None:
+    """The attention whose last product is `op`."""
+    last = product(op.results[0]) if op.results else None
+    if last is None or last.transposed:
+        return None
+    scores = softmax_of(last.left)
+    if scores is None:
+        return None
+    extents = shape(scores)
+    scores, scale, mask = unscaled(scores)
+    first = product(scores)
+    if first is None or len(extents) not in (3, 4):
+        return None
+    k = keys_of(first)
+    if k is None:
+        return None
+    q, by_q = without_factor(first.left)
+    k, by_k = without_factor(k)
+    causal = mask is not None and is_causal(mask.operands[1])
+    return Attention(
+        q, k, last.right, None if causal else mask, causal, scale * by_q * by_k, extents
+    )
+
+
+def softmax_of(value: SSAValue) -> SSAValue | None:
+    """The scores whose softmax along the last dimension a value is."""
+    quotient = binary(plain(value), "arith.divf")
+    if quotient is None or not is_row_operand(quotient, 1):
+        return None
+    exponentials = plain(quotient.operands[0])
+    total = row_reduction(plain(quotient.operands[1]))
+    inner = unary(exponentials, "math.exp")
+    if total is None or total.function != "arith.addf" or inner is None:
+        return None
+    difference = binary(plain(inner), "arith.subf")
+    if plain(total.source) is not exponentials or difference is None:
+        return None
+    largest = row_reduction(plain(difference.operands[1]))
+    if largest is None or largest.function == "arith.addf":
+        return None
+    scores = difference.operands[0]
+    same = plain(largest.source) is plain(scores)
+    return scores if same and is_row_operand(difference, 1) else None
+
+
+def binary(value: SSAValue, function: str) -> Elementwise | None:
+    """An elementwise function of two operands, the first walked like the result."""
+    found = elementwise(value)
+    good = found is not None and found.function == function and len(found.operands) == 2
+    return found if found is not None and good and is_full_operand(found, 0) else None
+
+
+def unscaled(scores: SSAValue) -> tuple[SSAValue, float, Elementwise | None]:
+    """Scores before scaling and mask, their factor, and the addition of the mask."""
+    value, mask = plain(scores), None
+    found = elementwise(value)
+    if found is not None and found.function == "arith.addf" and None not in found.maps:
+        found = found if is_full_operand(found, 0) else mirrored(found)
+        if not is_full_operand(found, 0):
+            return value, 1.0, None
+        mask, value = found, plain(found.operands[0])
+    value, factor = without_factor(value)
+    return plain(value), factor, mask
+
+
+def mirrored(found: Elementwise) -> Elementwise:
+    """A sum with its operands the other way round."""
+    return Elementwise(found.op, found.function, found.operands[::-1], found.maps[::-1])
+
+
+def without_factor(value: SSAValue) -> tuple[SSAValue, float]:
+    """A value before it is multiplied or divided by constants, and the product of these."""
+    factor = 1.0
+    while (found := elementwise(plain(value))) is not None and len(found.operands) == 2:
+        constant = number(found.operands[1])
+        if constant is None or not is_full_operand(found, 0):
+            break
+        if found.function == "arith.mulf":
+            factor *= constant
+        elif found.function == "arith.divf" and constant:
+            factor /= constant
+        else:
+            break
+        value = found.operands[0]
+    return value, factor
+
+
+def keys_of(found: Product) -> SSAValue | None:
+    """The keys, (.. x keys x depth), of the product that makes the scores."""
+    if found.transposed:
+        return found.right
+    return swapped(plain(found.right))
+
+
+def is_causal(mask: SSAValue) -> bool:
+    """Whether a mask is made as 0 where the key is not after the query and -inf elsewhere."""
+    op = structured(unshaped(mask))
+    if op is None or op.inputs:
+        return False
+    names = [inner.name for inner in op.body.block.ops]
+    if names != [
+        "linalg.index",
+        "linalg.index",
+        "arith.cmpi",
+        "arith.select",
+        "linalg.yield",
+    ]:
+        return False
+    row, column, compare, select, _ = op.body.block.ops
+    rank = len(op.get_iterator_types())
+    dims = [inner.properties["dim"] for inner in (row, column)]
+    in_order = list(compare.operands) == [row.results[0], column.results[0]]
+    at_least = compare.properties["predicate"] == IntegerAttr(5, i64)
+    values = [number(value) for value in select.operands[1:]]
+    return (
+        in_order
+        and at_least
+        and dims == [IntegerAttr(rank - 2, i64), IntegerAttr(rank - 1, i64)]
+        and select.operands[0] is compare.results[0]
+        and values == [0.0, float("-inf")]
+    )
+
+
+class Raiser:
+    """Builds the attention op in front of the product it replaces."""
+
+    def __init__(self, op: Operation, found: Attention) -> None:
+        self.op = op
+        self.found = found
+        self.full = found.scores if len(found.scores) == 4 else (1, *found.scores)
+
+    def replace(self) -> bool:
+        """Replace the product; `False`, and nothing done, where an operand does not fit."""
+        found, (batch, heads, rows, keys) = self.found, self.full
+        depth = shape(found.q)[-1]
+        q = self.shaped(found.q, (batch, heads, rows, depth))
+        k = self.shaped(found.k, (batch, heads, keys, depth))
+        v = self.shaped(found.v, (batch, heads, keys, depth))
+        mask = None if found.mask is None else self.mask(found.mask)
+        lost = found.mask is not None and mask is None
+        if q is None or k is None or v is None or lost:
+            return False
+        if len({element(value) for value in (q, k, v)}) > 1:
+            return False
+        made = attention.SdpaOp(
+            q, k, v, mask=mask, causal=found.causal, scale=found.scale
+        )
+        target = self.target(made)
+        if target is None:
+            return False
+        copy_origin(target, made)
+        self.insert(made)
+        result = self.shaped(made.y, shape(target.results[0]))
+        assert result is not None
+        target.results[0].replace_all_uses_with(result)
+        return True
+
+    def target(self, made: attention.SdpaOp) -> Operation | None:
+        """
+        The op whose result the attention replaces.
+
+        The product, its rounding to the dtype of q where that follows, and the reshape to the
+        attention's own shape where that follows.
+        """
+        target = self.op
+        if element(target.results[0]) != element(made.y):
+            rounded = only_user(target)
+            if rounded is None or unary(rounded.results[0], "arith.truncf") is None:
+                return None
+            target = rounded
+        reshaped = only_user(target)
+        if (
+            isinstance(reshaped, tensor.ExpandShapeOp)
+            and reshaped.result.type == made.y.type
+        ):
+            target = reshaped
+        return target if element(target.results[0]) == element(made.y) else None
+
+    def insert(self, op: Operation) -> None:
+        """Insert an op in front of the product."""
+        Rewriter.insert_op(op, InsertPoint.before(self.op))
+
+    def shaped(self, value: SSAValue, want: Sequence[int]) -> SSAValue | None:
+        """A value in another shape: what it was reshaped from, or reshaped; batch and heads may be one."""
+        seen = value
+        while shape(seen) != tuple(want):
+            if not isinstance(
+                seen.owner, tensor.ExpandShapeOp | tensor.CollapseShapeOp
+            ):
+                break
+            seen = seen.owner.operands[0]
+        if shape(seen) == tuple(want):
+            return seen
+        got = shape(value)
+        if (len(got), len(want)) == (3, 4) and got == (want[0] * want[1], *want[2:]):
+            return self._expand(value, want)
+        if (len(got), len(want)) == (4, 3) and tuple(want) == (
+            got[0] * got[1],
+            *got[2:],
+        ):
+            return self._collapse(value, want)
+        return None
+
+    def _expand(self, value: SSAValue, want: Sequence[int]) -> SSAValue:
+        kind = TensorType(element(value), want)
+        op = tensor.ExpandShapeOp(value, (), HEADS, want, kind)
+        copy_origin(self.op, op)
+        self.insert(op)
+        return op.result
+
+    def _collapse(self, value: SSAValue, want: Sequence[int]) -> SSAValue:
+        op = tensor.CollapseShapeOp.create(
+            operands=[value],
+            result_types=[TensorType(element(value), want)],
+            properties={"reassociation": HEADS},
+        )
+        copy_origin(self.op, op)
+        self.insert(op)
+        return op.result
+
+    def mask(self, found: Elementwise) -> SSAValue | None:
+        """The mask as B x H x M x S (B and H may be 1), `None` where it is broadcast otherwise."""
+        value, indexing = found.operands[1], found.maps[1]
+        rows_and_keys = shape(value)[-2:] == self.full[2:]
+        if indexing is None or not rows_and_keys or not _in_order(indexing):
+            return None
+        if len(shape(value)) == 4:
+            return value
+        if len(shape(value)) == 2:
+            return self._leading_ones(value)
+        return self.shaped(value, (1, *shape(value))) if self.full[0] == 1 else None
+
+    def _leading_ones(self, value: SSAValue) -> SSAValue:
+        want = (1, 1, *shape(value))
+        groups = reassociation([[0, 1, 2], [3]])
+        op = tensor.ExpandShapeOp(
+            value, (), groups, want, TensorType(element(value), want)
+        )
+        copy_origin(self.op, op)
+        self.insert(op)
+        return op.result
+
+
+def _in_order(indexing: AffineMap) -> bool:
+    """Whether a map walks the last loops in order, or stays at 0, which broadcasts."""
+    first = indexing.num_dims - len(indexing.results)
+    return all(
+        expr == AffineDimExpr(first + place) or expr == AffineConstantExpr(0)
+        for place, expr in enumerate(indexing.results)
+    )
+
+
+HEADS = reassociation([[0, 1], [2], [3]])
+
+
+@dataclass(frozen=True)
+class RaiseAttentionPass(ModulePass):
+    """Replaces written-out attention by `attention.sdpa`."""
+
+    name = "raise-attention"
+    exact: ClassVar[bool] = False
+    reassociates: ClassVar[str] = (
+        "scores are scaled and the softmax is summed in another order, in f32"
+    )
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in functions(op):
+            block = function.body.block
+            tried = [
+                Raiser(o, found) for o in block.ops if (found := match(o)) is not None
+            ]
+            for each in tried:
+                each.replace()
+            if tried:
+                erase_unused(function)
