@@ -70,7 +70,10 @@ class Comparison(KernelHook):
         """Eager's tensors in place of what earlier kernels made."""
         row = Row(self.level, call.name)
         self.current = self.rows.setdefault(call.name, row)
-        return [self.reference.get((call.path, name)) for name in call.operand_values]
+        return [
+            self.eager(call.path, name, value)
+            for name, value in zip(call.operand_values, values, strict=True)
+        ]
 
     def results(
         self, call: KernelCall, values: Sequence[Value]
@@ -80,16 +83,24 @@ class Comparison(KernelHook):
         row = self.rows[call.name]
         found: list[Value | None] = []
         for name, value in zip(call.result_values, values, strict=True):
-            expected = self.reference.get((call.path, name))
+            expected = self.eager(call.path, name, value)
             note(row, value, expected)
             found.append(expected)
         return found
 
     def value(self, name: str, path: Path, value: Value) -> Value:
         """Compare a value outside kernels, and go on with eager's."""
-        expected = self.reference.get((path, name))
+        expected = self.eager(path, name, value)
         note(self.outside, value, expected)
         return value if expected is None else expected
+
+    def eager(self, path: Path, name: str, value: Value) -> Array | None:
+        """Eager's tensor for a value, in the value's shape; None where eager has none."""
+        found = self.reference.get((path, name))
+        # rewrites may leave out a reshape, whose value then stands under its operand's shape
+        if found is None or found.size != np.size(value):
+            return found
+        return found.reshape(np.shape(value))
 
     def quantized(
         self, name: str, path: Path, x: Array, q: Array, s: Array

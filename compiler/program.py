@@ -1,12 +1,14 @@
 """A model lowered for one target: its IR at every level, its values and its time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
 
 from dfc.driver import run_passes
 from dfc.errors import InputError
@@ -34,6 +36,11 @@ class Program:
     weights: dict[str, Array] | None = None
     workload: Workload | None = None
     traced: "Traced | None" = None
+    made: dict[str, tuple[dict[str, Array] | None, dict[str, Array]]] = field(
+        default_factory=dict[str, tuple[dict[str, Array] | None, dict[str, Array]]],
+        repr=False,
+    )
+    """By level, the weights and what `@weights` made of them."""
 
     @property
     def source(self) -> str:
@@ -85,8 +92,21 @@ class Program:
             raise InputError(
                 f"expected a function of {known}, got `{function}`", function
             )
-        weights = self.weights or {}
+        weights = (self.weights or {}) | self.hoisted(level)
         return run(self.module(level), function, inputs, weights=weights, hook=hook)
+
+    def hoisted(self, level: str) -> dict[str, Array]:
+        """What `@weights` makes of the weights at a level, computed once: `@weights:0`, …"""
+        module = self.module(level)
+        names = [op.sym_name.data for op in module.ops if isinstance(op, FuncOp)]
+        if "weights" not in names:
+            return {}
+        kept = self.made.get(level)
+        if kept is None or kept[0] is not self.weights:
+            values = run(module, "weights", (), weights=self.weights or {})
+            named = {f"@weights:{n}": np.asarray(v) for n, v in enumerate(values)}
+            kept = self.made[level] = (self.weights, named)
+        return kept[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """
