@@ -142,12 +142,13 @@ def weight_values(
 def make_weights(
     evaluator: Evaluator, weights: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """What `@weights` computes, under the names `@weights:N`."""
+    """What `@weights` computes, unseen by the hook, under the names `@weights:N`."""
     function = find_function(evaluator.module, "weights")
-    values = evaluator.run_block(
-        function.body.block, list(arguments(evaluator, function, (), weights))
-    )
-    return {f"@weights:{n}": value for n, value in enumerate(values)}
+    values = list(arguments(evaluator, function, (), weights))
+    # a hook knows the values of one entry function, and `@weights` serves all of them
+    with evaluator.unwatched():
+        made = evaluator.run_block(function.body.block, values)
+    return {f"@weights:{n}": value for n, value in enumerate(made)}
 
 
 def checked(value: Any, kind: Attribute, what: str) -> Value:

@@ -149,6 +149,14 @@ class Evaluator(Interpreter):
         return tuple(ports) or (f"port.{tier}.{direction}",)
 
     @contextmanager
+    def unwatched(self) -> Generator[None]:
+        """Runs that the hook does not see."""
+        hook, watched = self.hook, self.watched
+        self.hook, self.watched = KernelHook(), False
+        yield
+        self.hook, self.watched = hook, watched
+
+    @contextmanager
     def in_kernel(self, name: str) -> Generator[None]:
         """The kernel that runs."""
         outer, self.kernel = self.kernel, name

@@ -34,7 +34,7 @@ func.func private @layer(%x: tensor<1x2xf32>, %w: tensor<2x2x!ternary.trit>, %s:
   func.return %y : tensor<1x2xf32>
 }
 func.func @weights(%w: tensor<2x2xf32> {dfc.weight = "proj.weight"}) -> (tensor<2x2x!ternary.trit>, tensor<f32>) {
-  %t, %s = ternary.ternarize %w {rule = "exact"} : tensor<2x2xf32> -> (tensor<2x2x!ternary.trit>, tensor<f32>)
+  %t, %s = ternary.ternarize %w {rule = "exact", dfc.origin = "layers.0"} : tensor<2x2xf32> -> (tensor<2x2x!ternary.trit>, tensor<f32>)
   func.return %t, %s : tensor<2x2x!ternary.trit>, tensor<f32>
 }
 """
