@@ -8,7 +8,7 @@ makes and what comes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr, TensorType
@@ -21,7 +21,7 @@ from dfc.passes.analysis.fusion_graph import is_work
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.op_loops import loops_of
 from dfc.passes.analysis.resize import is_splat
-from dfc.passes.analysis.weight_layout import weight_layout
+from dfc.passes.analysis.weight_layout import WeightLayout, weight_layout
 from dfc.runtime.machine import Target, Unit
 from dfc.runtime.machine.structure import contraction_of
 
@@ -130,9 +130,6 @@ class KernelLoops:
         rows = self._scheduled_rows(found)
         if rows is not None:
             return [rows]
-        largest = self._largest(found)
-        if largest < found.size:
-            return [largest]
         multiple = max(1, min(self._multiple(found), found.size))
         sizes = {found.size} | _halvings(found.size, multiple)
         step = multiple
@@ -141,7 +138,9 @@ class KernelLoops:
             step *= 2
         if found.kind == "parallel":
             sizes |= {2**power for power in range(multiple.bit_length())}
-        return _thin(sorted(size for size in sizes if size <= found.size), most)
+        sizes |= set(self._regions(found))
+        fits = [s for s in sizes if s <= found.size and self._keeps_regions(found, s)]
+        return _thin(sorted(fits), most)
 
     def _scheduled_rows(self, found: DimClass) -> int | None:
         """Query rows held at once, where an attention's schedule says so and they divide all rows."""
@@ -167,16 +166,37 @@ class KernelLoops:
                     c, scale = self.dims(value)[dim]
                     yield c, -(-size // scale)
 
-    def _largest(self, found: DimClass) -> int:
-        """The most points of a tile: where weights are laid out in regions, the outputs of one."""
-        sizes = [found.size]
+    def _layouts(self, found: DimClass) -> Iterator[tuple[WeightLayout, int]]:
+        """The layouts of the weights whose outputs are in a class, and the outputs per point."""
         for op in self.work:
             if isinstance(op, EXACT_SUMS):
                 outputs, scale = self.dims(op.w)[0]
-                region = weight_layout(self.unit(op)).region
-                if outputs is found and region is not None:
-                    sizes.append(max(1, region // scale))
-        return min(sizes)
+                if outputs is found:
+                    yield weight_layout(self.unit(op)), scale
+
+    def _regions(self, found: DimClass) -> Iterator[int]:
+        """The tiles that are whole regions of weights, in points."""
+        for layout, scale in self._layouts(found):
+            if layout.rows is not None and layout.rows % scale == 0:
+                region = layout.rows // scale
+                yield from range(region, found.size, region)
+
+    def _keeps_regions(self, found: DimClass, size: int) -> bool:
+        """Whether a tile size keeps the regions of all weights whole."""
+        return all(
+            layout.allows(size * scale, found.size * scale)
+            for layout, scale in self._layouts(found)
+        )
+
+    def allows(self, cut: Mapping[int, int]) -> bool:
+        """Whether sizes go together: packed tiles of a token follow each other only when K is whole."""
+        for op in self.work:
+            if isinstance(op, EXACT_SUMS):
+                (outputs, scale), (inner, _) = self.dims(op.w)
+                rows = cut.get(outputs.id, outputs.size) * scale
+                if inner.id in cut and weight_layout(self.unit(op)).count(rows) > 1:
+                    return False
+        return True
 
 
 def named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:

@@ -3,16 +3,16 @@ What a tiling of a kernel costs: a bound from its resources, and the bytes it ta
 
 Every tensor at the kernel's boundary is taken to stand in the host's tier, behind FIFOs of two
 tokens (of a unit's `weight_slots` for weights); placement only improves on that. Units, ports,
-channels and the control processor each need the sum of their ops' times; the kernel takes at
-least as long as the busiest of them, and the first token's way in and out. Weights that have one
-slot are loaded while their unit waits.
+channels each need the sum of their ops' times; the kernel takes the first token's way in, through
+and out, and what the busiest of them needs for the others, but no less than it takes the control
+processor to issue everything. Weights that have one slot take turns with the launches.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, prod
 
@@ -29,6 +29,7 @@ from dfc.passes.analysis.resize import copy_ops, resized_type
 from dfc.passes.analysis.tiled_nodes import Nest, TiledNode, made_again
 from dfc.passes.analysis.weight_layout import weight_layout
 from dfc.runtime.machine import Access, Target, Unit, lanes_of
+from dfc.runtime.machine.access import Direction
 from dfc.runtime.machine.structure import element_bytes
 
 Tile = Mapping[int, int]
@@ -80,6 +81,23 @@ def is_streamed_input(loops: KernelLoops, node: TiledNode, value: SSAValue) -> b
     )
 
 
+TURNS = "turns"
+"""Loads of weights and launches that take turns, where weights have one slot."""
+
+
+@dataclass
+class Load:
+    """Ticks of a kernel: those of its first token, those of the others by resource, and its issues."""
+
+    first: Fraction = Fraction(0)
+    issue: int = 0
+    busy: dict[str, Fraction] = field(default_factory=dict[str, Fraction])
+
+    def add(self, resource: str, ticks: Fraction, times: int) -> None:
+        """Take a resource for a time, so many times."""
+        self.busy[resource] = self.busy.get(resource, Fraction(0)) + ticks * times
+
+
 class TileCost:
     """Costs of the tilings of one kernel."""
 
@@ -94,7 +112,7 @@ class TileCost:
         """Bytes of a value's token, packed when it is a weight."""
         sizes = token_shape(self.loops, value, tile)
         if is_trits(value):
-            return weight_layout(unit).tile_bytes(*sizes)
+            return weight_layout(unit).token_bytes(*sizes)
         return prod(sizes) * element_bytes(stored_type(element(value)))
 
     def unit(self, node: TiledNode) -> Unit:
@@ -147,70 +165,73 @@ class TileCost:
         )
 
     def bound(self, tiling: Tiling, compute: bool = True) -> Fraction:
-        """Ticks that the kernel takes at least; without `compute`, those of its transfers and issues."""
+        """
+        Ticks of the kernel: the first token's way in, through and out, then the busiest resource's rest.
+
+        Without `compute`, those of its transfers and issues alone.
+        """
         nest, tile = tiling.nest, tiling.sizes
-        trips = trips_of(nest, tile)
-        busy: defaultdict[str, Fraction] = defaultdict(Fraction)
-        fill, waits = Fraction(0), Fraction(0)
-        copies = 0
+        load = Load()
         for (value, depth), nodes in nest.reads().items():
-            node = nodes[0]
-            if self.in_place(node, value):
-                continue
-            tokens = prod(trips[:depth])
-            ticks = self._copy(busy, value, tile, node, tokens, "read")
-            fill = max(fill, ticks)
-            copies += tokens
-            if self.slots(node, value, tokens) < min(2, tokens):
-                waits += ticks * (tokens - 1)
-        launches = 0
+            if not self.in_place(nodes[0], value):
+                self._read(load, value, depth, nodes[0], tiling)
+        trips = trips_of(nest, tile)
         for node in nest.nodes:
             times = prod(trips[: node.depth])
-            launches += times
-            if compute:
-                each = self._launch(node, tiling.tile)
-                busy[f"unit.{node.unit}"] += each * times
-                fill += each
+            each = Fraction(self._launch(node, tiling.tile)) if compute else Fraction(0)
+            load.issue += times * self.target.control.launch_cycles.value
+            load.first += each
+            load.add(f"unit.{node.unit}", each, times - 1)
+            if any(is_trits(v) for v in node.inputs) and self._holds_one(node):
+                load.add(TURNS, each, times - 1)
             for value in node.outputs:
                 if value in self.loops.yielded and not self._writes_in_place(node):
                     tokens = prod(trips[: node.out_depth])
-                    fill += self._copy(busy, value, tile, node, tokens, "write")
-                    copies += tokens
-        control = self.target.control
-        issue = launches * control.launch_cycles.value
-        busy["control"] += issue + copies * control.copy_cycles.value
-        return max(busy.values(), default=Fraction(0)) + fill + waits
+                    near = self.unit(node).data_tier
+                    size = self.token_bytes(value, tile, self.unit(node))
+                    load.first += self._copies(
+                        load, size, (near, node.unit), tokens, "write"
+                    )
+        rest = max(load.busy.values(), default=Fraction(0))
+        return max(load.first + rest, Fraction(load.issue))
+
+    def _read(
+        self, load: Load, value: SSAValue, depth: int, node: TiledNode, tiling: Tiling
+    ) -> None:
+        """Add the copies of an input."""
+        tile = tiling.sizes
+        tokens = prod(trips_of(tiling.nest, tile)[:depth])
+        size = self.token_bytes(value, tile, self.unit(node))
+        near = (self.home(node, value), node.unit)
+        each = self._copies(load, size, near, tokens, "read")
+        load.first = max(load.first, each)
+        if is_trits(value) and self._holds_one(node):
+            load.add(TURNS, each, tokens - 1)
+
+    def _holds_one(self, node: TiledNode) -> bool:
+        """Whether a unit waits while its weights are loaded."""
+        return self.unit(node).weight_slots.value == 1
 
     def _writes_in_place(self, node: TiledNode) -> bool:
         return self.unit(node).data_tier == self.target.host_tier
 
-    def _copy(
+    def _copies(
         self,
-        busy: defaultdict[str, Fraction],
-        value: SSAValue,
-        tile: Tile,
-        node: TiledNode,
+        load: Load,
+        size: int,
+        near: tuple[str, str],
         tokens: int,
-        direction: str,
+        direction: Direction,
     ) -> Fraction:
         """Add the copies of an edge to their lanes; ticks of one of them."""
-        size = self.token_bytes(value, tile, self.unit(node))
-        near = (
-            self.home(node, value) if direction == "read" else self.unit(node).data_tier
-        )
         host = self.target.host_tier
         burst = self.target.tier[host].burst_bytes.value
-        size = ceil(size / burst) * burst
         slowest = Fraction(0)
-        for lane in lanes_of(
-            self.target,
-            host,
-            "read" if direction == "read" else "write",
-            (near, node.unit),
-        ):
-            ticks = lane.ticks(size)
-            busy[lane.resource] += ticks * tokens
+        for lane in lanes_of(self.target, host, direction, near):
+            ticks = lane.ticks(ceil(size / burst) * burst)
+            load.add(lane.resource, ticks, tokens - 1)
             slowest = max(slowest, ticks)
+        load.issue += tokens * self.target.control.copy_cycles.value
         return slowest
 
     def _launch(self, node: TiledNode, tile: tuple[tuple[int, int], ...]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects import arith
+from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     IndexType,
@@ -66,7 +66,7 @@ class TileGraph:
         sizes = token_shape(self.loops, value, self.tile)
         if is_trits(value):
             layout = weight_layout(self.loops.target.unit[node.unit])
-            return TensorType(i8, [1, layout.tile_bytes(*sizes)])
+            return TensorType(i8, [layout.count(sizes[0]), layout.tile_bytes(*sizes)])
         return TensorType(element(value), sizes)
 
     def _stream(
@@ -157,8 +157,25 @@ class _NodeBody:
         sizes = token_shape(self.graph.loops, value, self.graph.tile)
         layout = weight_layout(self.graph.loops.target.unit[self.node.unit])
         kind = TensorType(element(value), layout.tile(*sizes))
-        made = self.builder.insert(ternary.UnpackOp(packed, layout.packing, kind))
-        return corner(made.w, sizes, self.builder)
+        parts: list[SSAValue] = []
+        for index in range(layout.count(sizes[0])):
+            tile = self._packed_tile(packed, index)
+            made = self.builder.insert(ternary.UnpackOp(tile, layout.packing, kind))
+            rows = min(shape(made.w)[0], sizes[0] - index * shape(made.w)[0])
+            parts.append(corner(made.w, (rows, sizes[1]), self.builder))
+        if len(parts) == 1:
+            return parts[0]
+        whole = TensorType(element(value), sizes)
+        return self.builder.insert(tensor.ConcatOp(parts, 0, whole)).result
+
+    def _packed_tile(self, packed: SSAValue, index: int) -> SSAValue:
+        """One of the packed tiles of a token."""
+        count, size = shape(packed)
+        if count == 1:
+            return packed
+        kind = TensorType(i8, [1, size])
+        cut = tensor.ExtractSliceOp(packed, [index, 0], [1, size], [1, 1], kind)
+        return self.builder.insert(cut).result
 
     def _copy(self, op: Operation) -> None:
         loops, tile = self.graph.loops, self.graph.tile

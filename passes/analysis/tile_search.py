@@ -106,6 +106,8 @@ def _tilings(loops: KernelLoops) -> Iterator[Tiling]:
             for c, size in zip(classes, combination, strict=True)
             if size < c.size
         }
+        if not loops.allows(cut):
+            continue
         sums = [c.id for c in classes if c.kind == "reduction" and c.id in cut]
         rest = [c for c in cut if c not in sums]
         for order in permutations(rest):

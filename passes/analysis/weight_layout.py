@@ -18,26 +18,38 @@ from dfc.runtime.machine import Unit
 @dataclass(frozen=True)
 class WeightLayout:
     """
-    A packing, and the rows and columns that packed tiles are padded to multiples of.
+    A packing, the rows of a region, and the columns that packed tiles are padded to multiples of.
 
-    `region` is the largest tile of rows that is loaded at once, `None` when any is.
+    With `rows` given, every packed tile is of so many rows, and a larger tile of a weight is
+    several of them, one after the other.
     """
 
     packing: PackingAttr
-    rows: int = 1
+    rows: int | None = None
     columns: int = 1
-    region: int | None = None
 
     def tile(self, rows: int, columns: int) -> tuple[int, int]:
-        """The packed tile that holds a tile of a weight."""
-        return (
-            ceil(rows / self.rows) * self.rows,
-            ceil(columns / self.columns) * self.columns,
-        )
+        """The rows and columns of the packed tiles that hold a tile of a weight."""
+        wide = ceil(columns / self.columns) * self.columns
+        return (rows if self.rows is None else self.rows, wide)
+
+    def count(self, rows: int) -> int:
+        """How many packed tiles hold so many rows."""
+        return 1 if self.rows is None else ceil(rows / self.rows)
 
     def tile_bytes(self, rows: int, columns: int) -> int:
-        """Bytes of the packed tile that holds a tile of a weight."""
+        """Bytes of one of the packed tiles that hold a tile of a weight."""
         return self.packing.tile_bytes(*self.tile(rows, columns))
+
+    def token_bytes(self, rows: int, columns: int) -> int:
+        """Bytes of all packed tiles that hold a tile of a weight."""
+        return self.count(rows) * self.tile_bytes(rows, columns)
+
+    def allows(self, rows: int, of: int) -> bool:
+        """Whether a weight of `of` rows may be cut into tiles of so many: whole regions, without a rest if several."""
+        if self.rows is None or rows == of:
+            return True
+        return rows == self.rows or (rows % self.rows == 0 and of % rows == 0)
 
 
 def weight_layout(unit: Unit) -> WeightLayout:
@@ -45,9 +57,8 @@ def weight_layout(unit: Unit) -> WeightLayout:
     outputs, inputs = unit.region_outputs, unit.region_inputs
     return WeightLayout(
         _packing(unit.packing),
-        1 if outputs is None else outputs.value,
-        1 if inputs is None else inputs.value,
         None if outputs is None else outputs.value,
+        1 if inputs is None else inputs.value,
     )
 
 
