@@ -72,8 +72,14 @@ class Work:
 
 
 def is_free(op: Operation) -> bool:
-    """Whether an op costs nothing on any unit: views, constants, index arithmetic, a choice of whole tensors."""
+    """
+    Whether an op costs nothing on any unit: views, constants, index arithmetic, a choice of whole tensors.
+
+    Joining trits is free too: they have no layout, the unit reads them where they are packed.
+    """
     if op.name in FREE or isinstance(op, FillOp):
+        return True
+    if op.name in MOVES and all(ternary.is_trit(value) for value in op.results):
         return True
     values = (*op.operands, *op.results)
     if isinstance(op, arith.SelectOp):

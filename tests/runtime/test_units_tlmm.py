@@ -85,6 +85,18 @@ def test_the_table_form_splits_the_same_time(target):
     )
 
 
+def test_regions_of_a_weight_are_joined_for_free(target):
+    ops = body_of(
+        "%q: tensor<1x84xi8>, %a: tensor<1536x84x!ternary.trit>, %b: tensor<16x84x!ternary.trit>",
+        "%w = tensor.concat dim(0) %a, %b : (tensor<1536x84x!ternary.trit>,"
+        " tensor<16x84x!ternary.trit>) -> tensor<1552x84x!ternary.trit>\n"
+        "%y = ternary.matmul %q, %w : (tensor<1x84xi8>, tensor<1552x84x!ternary.trit>)"
+        " -> tensor<1x1552xi32>",
+    )
+    # the tables of a block serve all outputs: built once, 97 lookups
+    assert cost(target, "tlmm", ops).cycles == 84 + 10 + 97 * 2
+
+
 def test_it_has_no_float_products(target):
     ops = body_of(
         "%a: tensor<4x8xf16>, %b: tensor<8x4xf16>, %c: tensor<4x4xf16>",
