@@ -18,7 +18,7 @@ its callers first, where it depends on arguments that every call gives weights. 
 order of the results. Run again, it moves what has appeared since. The numbers do not change.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -31,7 +31,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dfc.passes.analysis.equal_ops import is_pure, op_key
 from dfc.passes.analysis.functions import (
     WEIGHTS,
-    add_argument,
+    add_arguments,
     argument_attributes,
     callees_first,
     calls,
@@ -67,13 +67,11 @@ def move_to_callers(
             Rewriter.insert_op(copy, InsertPoint.before(site))
         new = [values[value] for value in work.frontier]
         sites[sites.index(site)] = replace_call(site, [*site.arguments, *new])
-    made: list[int] = []
-    for value in work.frontier:
-        argument = add_argument(function, value)
+    made = add_arguments(function, work.frontier, [{} for _ in work.frontier])
+    for value, argument in zip(work.frontier, made, strict=True):
         value.replace_all_uses_with(argument)
-        made.append(argument.index)
     erase_unused([*work.constants, *work.ops])
-    return made
+    return [argument.index for argument in made]
 
 
 def erase_unused(ops: Iterable[Operation]) -> None:
@@ -127,15 +125,25 @@ class Weights:
         returned = list(last.operands) if last is not None else []
         return cls(function, block, named, returned, known)
 
-    def argument(self, argument: SSAValue, row: Mapping[str, Attribute]) -> SSAValue:
-        """The value in `@weights` that an entry's weight argument stands for."""
-        name = row[WEIGHT]
-        assert isinstance(name, StringAttr)
-        if name.data.startswith(REFERENCE):
-            return self.results[int(name.data.removeprefix(REFERENCE))]
-        if name.data not in self.named:
-            self.named[name.data] = add_argument(self.function, argument, row)
-        return self.named[name.data]
+    def arguments(
+        self, own: Sequence[SSAValue], rows: Sequence[Mapping[str, Attribute]]
+    ) -> dict[SSAValue, SSAValue]:
+        """The values in `@weights` that an entry's weight arguments stand for."""
+        names = [_weight_name(row) for row in rows]
+        new = {
+            name: (argument, row)
+            for name, argument, row in zip(names, own, rows, strict=True)
+            if not name.startswith(REFERENCE) and name not in self.named
+        }
+        likes, attributes = zip(*new.values(), strict=True) if new else ((), ())
+        made = add_arguments(self.function, likes, attributes)
+        self.named.update(zip(new, made, strict=True))
+        return {
+            argument: self.results[int(name.removeprefix(REFERENCE))]
+            if name.startswith(REFERENCE)
+            else self.named[name]
+            for argument, name in zip(own, names, strict=True)
+        }
 
     def compute(
         self, ops: Iterable[Operation], values: dict[SSAValue, SSAValue]
@@ -160,6 +168,13 @@ class Weights:
         erase_unused(op for op in self.block.ops if is_pure(op))
 
 
+def _weight_name(row: Mapping[str, Attribute]) -> str:
+    """The weight that an argument with these attributes stands for."""
+    name = row[WEIGHT]
+    assert isinstance(name, StringAttr)
+    return name.data
+
+
 def hoist(module: ModuleOp, entries: Mapping[FuncOp, Iterable[SSAValue]]) -> None:
     """Move the entries' weight work to `@weights` and give them its results."""
     weights = Weights.of(module)
@@ -169,11 +184,9 @@ def hoist(module: ModuleOp, entries: Mapping[FuncOp, Iterable[SSAValue]]) -> Non
     works: dict[FuncOp, WeightWork] = {}
     for entry, arguments in entries.items():
         rows = argument_attributes(entry)
-        own = [argument for argument in entry.args if argument in set(arguments)]
-        values: dict[SSAValue, SSAValue] = {
-            argument: weights.argument(argument, rows[argument.index])
-            for argument in own
-        }
+        mine = set(arguments)
+        own = [argument for argument in entry.args if argument in mine]
+        values = weights.arguments(own, [rows[a.index] for a in own])
         works[entry] = work = weight_work(entry, own)
         weights.compute((*work.constants, *work.ops), values)
         inner = set(work.ops)
@@ -184,7 +197,8 @@ def hoist(module: ModuleOp, entries: Mapping[FuncOp, Iterable[SSAValue]]) -> Non
         take_results(entry, need, results)
         erase_unused((*works[entry].constants, *works[entry].ops))
         rows = argument_attributes(entry)
-        own = [a.index for a in entry.args if a in set(entries[entry])]
+        mine = set(entries[entry])
+        own = [a.index for a in entry.args if a in mine]
         drop_arguments(entry, own)
     weights.finish(results)
     if weights.function.parent is None:
@@ -202,9 +216,10 @@ def take_results(
 ) -> None:
     """Give an entry the results of `@weights` that it needs, as its last arguments, in their order."""
     index = {value: number for number, value in enumerate(results)}
-    for value, made in sorted(need.items(), key=lambda item: index[item[1]]):
-        name = {WEIGHT: StringAttr(f"{REFERENCE}{index[made]}")}
-        value.replace_all_uses_with(add_argument(entry, value, name))
+    values = sorted(need, key=lambda value: index[need[value]])
+    rows = [{WEIGHT: StringAttr(f"{REFERENCE}{index[need[v]]}")} for v in values]
+    for value, made in zip(values, add_arguments(entry, values, rows), strict=True):
+        value.replace_all_uses_with(made)
 
 
 @dataclass(frozen=True)

@@ -107,14 +107,16 @@ def update_type(function: FuncOp) -> None:
     function.properties["function_type"] = FunctionType.from_lists(inputs, results)
 
 
-def add_argument(
-    function: FuncOp, like: SSAValue, attributes: ArgumentAttributes | None = None
-) -> BlockArgument:
-    """A new last argument of the type and name of `like`."""
-    rows = [*argument_attributes(function), attributes or {}]
-    made = function.body.block.insert_arg(like.type, len(function.args))
-    made.name_hint = like.name_hint
-    set_argument_attributes(function, rows)
+def add_arguments(
+    function: FuncOp, likes: Sequence[SSAValue], rows: Sequence[ArgumentAttributes]
+) -> list[BlockArgument]:
+    """New last arguments of the types and names of `likes`, with their attributes."""
+    attributes = [*argument_attributes(function), *rows]
+    block = function.body.block
+    made = [block.insert_arg(like.type, len(block.args)) for like in likes]
+    for argument, like in zip(made, likes, strict=True):
+        argument.name_hint = like.name_hint
+    set_argument_attributes(function, attributes)
     update_type(function)
     return made
 
