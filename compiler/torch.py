@@ -14,9 +14,10 @@ from torch._functorch.aot_autograd import aot_module_simplified
 
 from dfc import region
 from dfc.errors import DfcError, InputError, suggest
+from dfc.frontends.constants import fold_constants
 from dfc.frontends.partition import Plan, partition
 from dfc.frontends.rewrite import keep_meaning
-from dfc.frontends.trace import decompositions
+from dfc.frontends.trace import decompositions, tidy
 from dfc.graph_reports import GraphReport, begin_call, last_report
 from dfc.region import Options
 from dfc.runtime.machine import load_target
@@ -223,9 +224,15 @@ class Graph:
     def _compile(
         self, module: fx.GraphModule, named: Mapping[int, str], label: str
     ) -> Callable[..., Any]:
+        tidy(module.graph)
+        fold_constants(module)
         name_nodes(module)
         places = [n for n in module.graph.nodes if n.op == "placeholder"]
         weights = {places[i]: name for i, name in named.items()}
+        for node in module.graph.nodes:
+            if node.op == "get_attr":
+                weights[node] = str(node.target)
+                node.meta.setdefault("val", getattr(module, str(node.target)))
         plan = partition(
             module, weights, lambda r: region.compile_region(r, self.options), label
         )

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch._functorch.aot_autograd import aot_export_module
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+from dfc.frontends.constants import fold_constants
 from dfc.frontends.layers import LayerFunction, Outliner, layer_tensors, starred
 
 Kind = Literal["input", "position", "state", "weight", "unused"]
@@ -128,7 +129,6 @@ def trace(
     with torch.no_grad(), outliner.active(), mode or nullcontext():
         module, signature = export(root, inputs)
     function = make_function(name, root, module, signature, strip)
-    tidy(function.graph)
     number_calls(function.graph)
     name_origins(function, strip, "")
     functions = [function]
@@ -182,7 +182,6 @@ def trace_layer(
         module, signature = export(root, tensors)
     function = make_function(layer.name, root, module, signature, "layer.")
     function.private = True
-    tidy(function.graph)
     name_origins(function, "layer", starred(layer.path.removeprefix(strip)))
     for node, argument in zip(function.inputs(), function.arguments, strict=False):
         if is_position(node):
@@ -203,6 +202,8 @@ def make_function(
 ) -> Function:
     """A traced graph with its arguments named and in order, tied weights merged."""
     graph = module.graph
+    tidy(graph)
+    fold_constants(module)
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     nodes = [n for n in graph.nodes if n.op == "placeholder"]
     inputs = [n for n in nodes if n.name not in named]
@@ -294,11 +295,29 @@ def connect(
     """Note which nodes call a layer's function, for which module and with which operands."""
     weights = [name for name, _ in layer_tensors(layer.layer)]
     index = {name: len(layer.metas) + i for i, name in enumerate(weights)}
-    operands = [index.get(a.name, a.number) for a in callee.arguments]
+    constants = hand_down_constants(caller, callee)
     for node in caller.graph.nodes:
         if node.target is layer.operator:
+            for name, constant in constants.items():
+                index[name] = len(node.args)
+                node.args = (*node.args, constant)
+            operands = [index.get(a.name, a.number) for a in callee.arguments]
             path = module_path(node).removeprefix(strip)
             caller.calls[node.name] = Call(callee.name, path, tuple(operands))
+
+
+def hand_down_constants(caller: Function, callee: Function) -> dict[str, fx.Node]:
+    """Give the caller the constants of a private function as weights of its own."""
+    made: dict[str, fx.Node] = {}
+    for node, argument in zip(callee.inputs(), callee.arguments, strict=True):
+        if "constant" in node.meta:
+            with caller.graph.inserting_after(caller.inputs()[-1]):
+                new = caller.graph.placeholder(f"{callee.name}_{node.name}")
+            new.meta = {**node.meta, "dfc.origin": f":{new.name}"}
+            name = f"{callee.name}.{argument.name}"
+            caller.arguments.append(replace(argument, name=name))
+            made[argument.name] = new
+    return made
 
 
 def drop_unused(function: Function) -> None:

@@ -18,6 +18,7 @@ from dfc.frontends import (
 from dfc.frontends.trace import Function
 from dfc.runtime.errors import ModelError
 from dfc.runtime.interpreter import run
+from dfc.runtime.mlir import LoweringError
 
 TINY = ("bitnet-tiny", "llama-tiny")
 
@@ -304,3 +305,34 @@ def test_function_order_of_arguments_is_inputs_then_weights(traced):
     assert kinds[:2] == ["input", "position"]
     assert kinds.index("weight") == 2 + 4
     assert set(kinds[6:]) == {"weight"}
+
+
+def test_what_depends_on_nothing_is_a_constant_even_inside_a_layer():
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mask = torch.arange(4)[None] <= torch.arange(4)[:, None]
+            return self.own(x) * mask.float() + torch.tensor([1.0, 2, 3, 4])
+
+    model = nn.Sequential(Layer(), Layer())
+    own = trace_module(model, (torch.randn(4, 4),))
+    constants = [name for name in own.weights if "constant" in name]
+    assert {own.weights[name].shape for name in constants} == {(4,), (4, 4)}
+    names = {op.name for op in own.module.walk()}
+    assert not names & {"linalg.index", "arith.cmpi"}
+    x = torch.randn(4, 4)
+    (got,) = agree(own, "main", [x.numpy()])
+    with torch.no_grad():
+        assert error(got, model(x).numpy()) < 1e-6
+
+
+def test_random_numbers_are_no_constants():
+    class Noise(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.rand(4, 4)
+
+    with pytest.raises(LoweringError, match="rand"):
+        trace_module(Noise(), (torch.randn(4, 4),))

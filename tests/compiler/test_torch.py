@@ -24,10 +24,10 @@ def _(x: Tensor) -> Tensor:
 
 
 @pytest.fixture(autouse=True)
-def tensor_level(monkeypatch: pytest.MonkeyPatch):
-    """Values at tensor level: what is tested here is the road there."""
-    monkeypatch.setattr(region, "LEVEL", "tensor")
-    monkeypatch.setattr(region, "passes_to", lambda level, pipeline: ())
+def tensor_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Values at tensor level, but for the tests that say `program`: what is tested is the road there."""
+    if "program" not in request.node.name:
+        monkeypatch.setattr(region, "LEVEL", "tensor")
     torch._dynamo.reset()
 
 
@@ -68,6 +68,28 @@ def test_language_models_as_they_are_and_prepared(name: str, prepared: bool):
     got = compiled(model)(ids, use_cache=False)
     assert close(got.logits, want)
     assert type(got).__name__ == "CausalLMOutputWithPast"
+    assert (regions(), dfc.last_report().fallbacks) == ([1], [])
+
+
+@torch.no_grad()
+def test_program_on_the_modelled_machine_and_its_time():
+    model, x = small(), torch.randn(3, 8)
+    assert close(compiled(model, target="tiny-npu")(x), model(x))
+    report = dfc.last_report()
+    assert (regions(), report.fallbacks) == ([1], [])
+    assert report.cycles > 0
+    assert report.latency_s > 0
+    assert report.energy_j > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bitnet-tiny", "llama-tiny"])
+@torch.no_grad()
+def test_program_of_a_language_model(name: str):
+    model = dfc.prepare(zoo.build(zoo.find(name), abstract=False))
+    ids = torch.arange(6)[None]
+    want = model(ids, use_cache=False).logits
+    assert close(compiled(model)(ids, use_cache=False).logits, want)
     assert (regions(), dfc.last_report().fallbacks) == ([1], [])
 
 
