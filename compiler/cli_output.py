@@ -25,7 +25,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
             column,
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=index < len(columns) - 1,
+            no_wrap=numeric,
         )
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))
@@ -36,7 +36,7 @@ def console():
     """A console as wide as the terminal, or wide enough for a table in a file."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 120
+    width = None if sys.stdout.isatty() else 140
     return Console(highlight=False, markup=False, width=width)
 
 

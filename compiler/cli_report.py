@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 
 from dfc.cli_output import print_table
-from dfc.runtime.report import KernelRow, Report, UnitRow
+from dfc.runtime.report import KernelRow, Report, StepRow, UnitRow
+
+MEGABYTE = 10**6
+WORTH_SAYING = 0.01
+"""The share of a kernel's time below which a stall is left out of the table."""
+SHOWN_STEPS = 4
+"""Decode steps side by side; of more than these, the first and the last are shown."""
 
 
 def print_report(report: Report) -> None:
-    """The figures, then kernels, units, links, memories and decode steps."""
+    """The figures, then what the time went to, kernels, units, memories and decode steps."""
     print_table("", ("figure", "value"), figures(report))
+    print_table("The time went to", ("cause", "cycles", "%"), part_rows(report))
     print_kernels(report)
     busy = [("unit", *row) for row in busy_rows(report.units)]
     busy += [("link", *row) for row in busy_rows(report.links)]
@@ -26,7 +33,6 @@ def print_report(report: Report) -> None:
 
 def figures(report: Report) -> list[tuple[str, object]]:
     """The totals, with their units; what does not apply is left out."""
-    shares = (report.assumed_share, report.calibrated_share)
     pairs: list[tuple[str, object]] = [
         ("target", report.target),
         ("time to first token, s", report.ttft_s),
@@ -35,18 +41,23 @@ def figures(report: Report) -> list[tuple[str, object]]:
         ("latency, s", report.latency_s),
         ("cycles", report.cycles),
         ("energy, J", report.energy_j),
-        ("of the time set by assumed numbers", f"{shares[0]:.1%}"),
-        ("of the time set by calibrated numbers", f"{shares[1]:.1%}"),
-        ("the time went to", said(report.parts)),
+        ("of the time set by assumed numbers, %", percent(report.assumed_share)),
+        ("of the time set by calibrated numbers, %", percent(report.calibrated_share)),
     ]
     return [(name, value) for name, value in pairs if value is not None]
+
+
+def part_rows(report: Report) -> list[tuple[str, int, float]]:
+    """Cycles of the critical path by cause, the largest first."""
+    total = max(report.cycles, 1)
+    return [(name, n, percent(n / total)) for name, n in ordered(report.parts)]
 
 
 def print_kernels(report: Report) -> None:
     """One row per kernel, the longest first."""
     tiers = [tier.name for tier in report.tiers if carried(report, tier.name)]
     columns = ["kernel", "unit", "calls", "cycles", "time %"]
-    columns += [f"{name} bytes" for name in tiers]
+    columns += [f"{name} MB" for name in tiers]
     rows = sorted(report.kernels, key=lambda row: -row.cycles)
     cells = [
         (
@@ -54,13 +65,13 @@ def print_kernels(report: Report) -> None:
             row.unit,
             row.calls,
             row.cycles,
-            round(100 * row.cycles / max(report.cycles, 1), 1),
-            *(moved(row, name) for name in tiers),
-            said(row.stalls),
+            percent(row.cycles / max(report.cycles, 1)),
+            *(round(moved(row, name) / MEGABYTE, 2) for name in tiers),
+            stalled(row),
         )
         for row in rows
     ]
-    print_table("Kernels", (*columns, "stalls"), cells)
+    print_table("Kernels", (*columns, "stalled by"), cells)
 
 
 def carried(report: Report, tier: str) -> bool:
@@ -74,27 +85,53 @@ def moved(row: KernelRow, tier: str) -> int:
     return traffic.read_bytes + traffic.written_bytes if traffic else 0
 
 
+def stalled(row: KernelRow) -> str:
+    """What the kernel's unit waited for, in percent of the kernel's time: the two largest."""
+    shares = [(name, n / row.cycles) for name, n in ordered(row.stalls)[:2]]
+    return ", ".join(f"{name} {s:.0%}" for name, s in shares if s >= WORTH_SAYING)
+
+
 def busy_rows(rows: tuple[UnitRow, ...]) -> list[tuple[str, int, float]]:
     """Units or links that did something, with their share of the time."""
     return [
-        (row.name, row.busy_cycles, round(100 * row.utilisation, 1))
+        (row.name, row.busy_cycles, percent(row.utilisation))
         for row in rows
         if row.busy_cycles
     ]
 
 
 def print_steps(report: Report) -> None:
-    """The decode steps: all of a few, the first and the last of many."""
-    steps = (
-        report.steps if len(report.steps) <= 8 else (report.steps[0], report.steps[-1])
-    )
-    rows = [
-        (row.context, row.latency_s, row.energy_j, said(row.parts)) for row in steps
+    """Decode steps side by side, with what their time went to and how that grows."""
+    steps = report.steps
+    if len(steps) > SHOWN_STEPS:
+        steps = (steps[0], steps[-1])
+    rows: list[tuple[object, ...]] = [
+        ("latency, s", *(step.latency_s for step in steps), ""),
+        ("energy, J", *(step.energy_j for step in steps), ""),
+        ("cycles", *(step.cycles for step in steps), grown(steps, None)),
     ]
-    print_table("Decode steps", ("context", "s", "J", "cycles went to"), rows)
+    rows += [
+        (name, *(step.parts.get(name, 0) for step in steps), grown(steps, name))
+        for name, _ in ordered(steps[-1].parts)
+    ]
+    heads = [f"at {step.context:,}" for step in steps]
+    print_table("Decode steps by context", ("", *heads, "growth"), rows)
 
 
-def said(parts: Mapping[str, int]) -> str:
-    """Cycles by cause, the largest first."""
-    ordered = sorted(parts.items(), key=lambda pair: -pair[1])
-    return ", ".join(f"{name} {cycles:,}" for name, cycles in ordered if cycles)
+def grown(steps: tuple[StepRow, ...], name: str | None) -> str:
+    """How many cycles more the last step takes than the first, of one part or in all."""
+    first, last = (
+        step.cycles if name is None else step.parts.get(name, 0)
+        for step in (steps[0], steps[-1])
+    )
+    return f"{last - first:+,}" if last != first else ""
+
+
+def ordered(parts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Cycles by cause, the largest first, none left out but zeros."""
+    return sorted(((k, n) for k, n in parts.items() if n), key=lambda pair: -pair[1])
+
+
+def percent(share: float) -> float:
+    """A share in percent, to a tenth."""
+    return round(100 * share, 1)
