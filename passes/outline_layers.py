@@ -12,11 +12,12 @@ Make repeated layers one function that is called many times.
     func.func private @main_layer(%x: …, %w: …) {
       %y = ternary.linear %x, %w … {dfc.origin = "layers.*.up:linear"}
 
-Fires on a function without calls, once: on the ops of numbered modules where origins name them, else
-on the repetition of equal ops that covers most, if each run holds a product or attention. Runs
-are equal when their ops are, operands and origins aside, and are connected in the same way. What
-differs between the runs becomes an argument; equal constants are made inside. Modules in which a
-front end has made functions of the layers are left alone. The numbers do not change.
+Fires on a function without calls, once: on the ops of numbered modules where origins name them,
+else on the repetition of equal ops that covers most, if each run holds two ops at least and a
+product or attention among them. Runs are equal when their ops are, operands and origins aside,
+and are connected in the same way. What differs between the runs becomes an argument; equal
+constants are made inside. Modules in which a front end has made functions of the layers are left
+alone. The numbers do not change.
 """
 
 from dataclasses import dataclass

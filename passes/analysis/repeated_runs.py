@@ -143,7 +143,8 @@ def repetition(
     `None` where they differ in ops or in how these are connected, and where something outside
     depends on a run and is read by it.
     """
-    if len({len(run) for run in runs}) != 1 or not any(map(is_anchor, runs[0])):
+    sizes = {len(run) for run in runs}
+    if len(sizes) != 1 or sizes == {1} or not any(map(is_anchor, runs[0])):
         return None
     for ops in zip(*runs, strict=True):
         if not all(map(may_move, ops)) or len(set(map(shape_key, ops))) != 1:

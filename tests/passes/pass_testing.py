@@ -1,5 +1,7 @@
 """What the tests of passes share: parse text, apply a pass to a copy, run both and compare the values."""
 
+from pathlib import Path
+
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects
 from xdsl.dialects.builtin import ModuleOp
@@ -10,6 +12,8 @@ from xdsl.passes import ModulePass
 
 from dfc.universe import DFC_UNIVERSE
 from dfc.value_check import ValueCheck
+
+FILECHECK = Path(__file__).parents[1] / "filecheck" / "passes"
 
 
 def context() -> Context:
