@@ -7,7 +7,14 @@ import pytest
 from machine_testing import parse
 
 from dfc.runtime.errors import TargetError
-from dfc.runtime.machine import list_targets, load_target, parse_target, target_of
+from dfc.runtime.machine import (
+    list_targets,
+    load_target,
+    parse_target,
+    target_of,
+    units,
+)
+from dfc.runtime.machine.units import Vector
 
 SMALL = """
 name = "small"
@@ -210,3 +217,23 @@ def test_an_override_of_a_table_that_is_not_there():
 def test_an_override_of_an_unknown_key():
     with pytest.raises(TargetError, match="did you mean `efficiency`"):
         load_target("tiny-npu", {"tier.ddr.eficiency": 1})
+
+
+class Plugin:
+    """An entry point of the group `dfc.unit_kinds`."""
+
+    name = "twice-vector"
+
+    def load(self) -> type[Vector]:
+        class TwiceVector(Vector):
+            """A vector unit under another name."""
+
+        return TwiceVector
+
+
+def test_a_package_adds_a_kind_by_entry_point(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(units, "entry_points", lambda group: [Plugin()])
+    units.unit_kinds.cache_clear()
+    found = small(**{'kind = "vector"': 'kind = "twice-vector"'}).unit["lanes"]
+    units.unit_kinds.cache_clear()
+    assert type(found).__name__ == "TwiceVector"
