@@ -34,6 +34,14 @@ from dfc.dialects.utils import shape
 from dfc.passes.analysis.op_loops import Kind, Loop, captured, loops_of
 
 Key = tuple[SSAValue, int]
+Ratio = int | Fraction
+"""A positive number; nearly all are 1, which is far cheaper as an `int`."""
+
+
+def quotient(a: Ratio, b: Ratio) -> Ratio:
+    """`a / b`, as an `int` where it is one."""
+    found = 1 if a == b else Fraction(a) / b
+    return found.numerator if found.denominator == 1 else found
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,14 @@ class _WeightedSets:
     """Union-find over slots with the ratio between the elements of a slot and those of its root."""
 
     def __init__(self) -> None:
-        self._parent: dict[Key, tuple[Key, Fraction]] = {}
+        self._parent: dict[Key, tuple[Key, Ratio]] = {}
         self._step: dict[Key, int] = {}
         self.clashes: set[Key] = set()
 
-    def find(self, key: Key) -> tuple[Key, Fraction]:
+    def find(self, key: Key) -> tuple[Key, Ratio]:
         """The root of a slot and the slot's elements per element of the root."""
-        parent, ratio = self._parent.setdefault(key, (key, Fraction(1)))
-        if parent == key:
+        parent, ratio = self._parent.setdefault(key, (key, 1))
+        if parent is key or parent == key:
             return key, ratio
         root, above = self.find(parent)
         self._parent[key] = root, ratio * above
@@ -125,15 +133,15 @@ class _WeightedSets:
             self._step[key] = step
             return
         (left, a), (right, b) = self.find(first), self.find(key)
-        ratio = a * step / (self._step[first] * b)
+        ratio = quotient(a * step, self._step[first] * b)
         if left != right:
             self._parent[right] = left, ratio
         elif ratio != 1:
             self.clashes.add(left)
 
-    def members(self) -> dict[Key, dict[Key, Fraction]]:
+    def members(self) -> dict[Key, dict[Key, Ratio]]:
         """The slots of each root with their ratios."""
-        found: dict[Key, dict[Key, Fraction]] = defaultdict(dict)
+        found: dict[Key, dict[Key, Ratio]] = defaultdict(dict)
         for key in list(self._parent):
             root, ratio = self.find(key)
             found[root][key] = ratio
@@ -196,7 +204,7 @@ def _number(sets: _WeightedSets, whole: dict[Key, str], reduced: set[Key]) -> Cl
         scales = {key: int(ratio * common) for key, ratio in members.items()}
         divisor = gcd(*scales.values())
         scales = {key: scale // divisor for key, scale in scales.items()}
-        sizes = {Fraction(extents[key], scale) for key, scale in scales.items()}
+        sizes = {quotient(extents[key], scale) for key, scale in scales.items()}
         size = next(iter(sizes))
         reason = whole.get(root, "")
         if len(sizes) > 1 or size.denominator > 1:

@@ -58,6 +58,7 @@ class FusionGraph:
     def __init__(self, block: Block) -> None:
         self.ops = list(block.ops)
         self.order = {op: index for index, op in enumerate(self.ops)}
+        self.cheap = {op for op in self.ops if is_cheap(op)}
         self.work = [op for op in self.ops if is_work(op)]
         self.inputs = {op: inputs_of(op) for op in self.ops}
         self.users: dict[SSAValue, list[Operation]] = {}
@@ -83,7 +84,7 @@ class FusionGraph:
         for value in self.inputs[op]:
             root = root_of(value)
             owner = root.owner
-            if isinstance(owner, Operation) and is_cheap(owner):
+            if isinstance(owner, Operation) and owner in self.cheap:
                 yield from self.sources(owner)
             else:
                 yield root
@@ -96,7 +97,7 @@ class FusionGraph:
 
     def _find_readers(self, value: SSAValue) -> Iterator[Operation]:
         for op in self.users.get(value, ()):
-            if isinstance(op, VIEWS) or is_cheap(op):
+            if isinstance(op, VIEWS) or op in self.cheap:
                 yield from (r for result in op.results for r in self.readers(result))
             else:
                 yield op

@@ -75,7 +75,7 @@ class KernelBuilder:
         if value in self.values:
             return
         owner = value.owner
-        if isinstance(owner, Operation) and in_front(owner, self.group):
+        if isinstance(owner, Operation) and in_front(owner, self.graph, self.group):
             self._copy(owner, unit)
             return
         argument = self.block.insert_arg(value.type, len(self.block.args))

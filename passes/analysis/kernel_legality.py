@@ -8,7 +8,7 @@ on one unit take turns and each has its own loops. Everything else joins while t
 ops are prefixes of one nest and the smallest tiles fit on chip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from xdsl.ir import Operation, SSAValue
@@ -20,7 +20,6 @@ from dfc.passes.analysis.fusion_graph import (
     VIEWS,
     FusionGraph,
     Group,
-    is_cheap,
     root_of,
 )
 from dfc.passes.analysis.op_loops import loops_of
@@ -116,30 +115,46 @@ def _named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
     return [] if found is None or found[1] < 0 else [found]
 
 
-def tier_bytes(
-    group: Group, graph: FusionGraph, classes: Classes, unit_of: dict[Operation, Unit]
-) -> dict[str, int]:
-    """Bytes that the group's smallest tiles take in each tier, with the slots that overlap needs."""
+def fits(
+    group: Group, graph: FusionGraph, target: Target, unit_of: dict[Operation, Unit]
+) -> bool:
+    """Whether the group's smallest tiles are within the target's memories; whole values are tried first."""
+    if _is_within(tier_bytes(group, graph, shape, unit_of), target):
+        return True
+    classes = classes_of(graph, group)
     tile = smallest_tile(group, classes, unit_of)
+
+    def token(value: SSAValue) -> tuple[int, ...]:
+        return classes.tile_shape(value, tile)
+
+    return _is_within(tier_bytes(group, graph, token, unit_of), target)
+
+
+def _is_within(used: dict[str, int], target: Target) -> bool:
+    """Whether bytes per tier are within the target's capacities."""
+    return all(size <= target.tier[tier].capacity_bytes for tier, size in used.items())
+
+
+def tier_bytes(
+    group: Group,
+    graph: FusionGraph,
+    token: Callable[[SSAValue], tuple[int, ...]],
+    unit_of: dict[Operation, Unit],
+) -> dict[str, int]:
+    """Bytes that tokens of these shapes take in each tier, with the slots that overlap needs."""
     found: dict[str, int] = {}
     done: set[tuple[str, SSAValue]] = set()
     for op in group:
         unit = unit_of[op]
         for value in (*graph.inputs[op], *op.results):
-            if isinstance(value.owner, Operation) and is_cheap(value.owner):
-                continue
             tier, slots = tier_of(value, op, unit)
-            own = value.owner in group and _stays(value, graph, group, unit_of)
-            if (
-                own
-                or (tier, value) in done
-                or not shape(value)
-                or streams(value, op, unit)
-            ):
+            inside = value.owner in group and _stays(value, graph, group, unit_of)
+            none = value.owner in graph.cheap or not shape(value)
+            if inside or none or (tier, value) in done or streams(value, op, unit):
                 continue
             done.add((tier, value))
-            tokens = prod(classes.tile_shape(value, tile)) * slots
-            found[tier] = found.get(tier, 0) + -(-tokens * bits(value) // 8)
+            size = prod(token(value)) * slots * bits(value)
+            found[tier] = found.get(tier, 0) + -(-size // 8)
     return found
 
 
@@ -186,11 +201,6 @@ def bits(value: SSAValue) -> int:
     return 2 if isinstance(kind, ternary.TritType) else 8 * element_bytes(kind)
 
 
-def fits(used: dict[str, int], target: Target) -> bool:
-    """Whether bytes per tier are within the target's capacities."""
-    return all(size <= target.tier[tier].capacity_bytes for tier, size in used.items())
-
-
 def is_legal(graph: FusionGraph, group: Group) -> bool:
     """Whether one loop nest can run a group, memories aside."""
     anchors = [op for op in group if is_anchor(op)]
@@ -218,15 +228,15 @@ def with_views(graph: FusionGraph, group: Group) -> list[Operation]:
             if (
                 isinstance(owner, Operation)
                 and owner not in found
-                and in_front(owner, group)
+                and in_front(owner, graph, group)
             ):
                 found.add(owner)
                 work.append(owner)
     return sorted(found, key=graph.order.__getitem__)
 
 
-def in_front(op: Operation, group: Group) -> bool:
+def in_front(op: Operation, graph: FusionGraph, group: Group) -> bool:
     """Whether a kernel of the group makes this op for itself: cheap, or a view of what the group makes."""
-    if is_cheap(op):
+    if op in graph.cheap:
         return True
     return isinstance(op, VIEWS) and root_of(op.results[0]).owner in group

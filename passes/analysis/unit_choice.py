@@ -9,9 +9,7 @@ from dfc.dialects.utils import shape
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import (
     anchor_of,
-    classes_of,
     fits,
-    tier_bytes,
 )
 from dfc.passes.analysis.op_loops import captured
 from dfc.runtime.machine import Access, Target
@@ -96,9 +94,8 @@ class UnitChooser:
 
     def choose(self, group: Group) -> Choice | None:
         """The best way to run a group whose smallest tiles fit in the memories, `None` if there is none."""
-        classes = classes_of(self.graph, group)
         for choice in self.choices(group):
             unit_of = {op: self.target.unit[name] for op, name in choice.items()}
-            if fits(tier_bytes(group, self.graph, classes, unit_of), self.target):
+            if fits(group, self.graph, self.target, unit_of):
                 return choice
         return None
