@@ -112,12 +112,16 @@ class Comparison(KernelHook):
             return q, s
         # a tile has some of the rows, and tiles come in order
         start = self.cursor[path, name]
-        self.cursor[path, name] = (start + len(q)) % len(all_q)
-        rows = slice(start, start + len(q))
-        off = np.abs(q.astype(np.int16) - all_q[rows].astype(np.int16))
+        end = start + len(q)
+        self.cursor[path, name] = end if end < len(all_q) else 0
+        rows = slice(start, end)
+        inside = len(all_q[rows])  # the last tile may stand over the edge
+        off = np.abs(q[:inside].astype(np.int16) - all_q[rows].astype(np.int16))
         self.current.flips += int(np.count_nonzero(off == 1))
         wrong = Difference(integers=int(np.count_nonzero(off > 1)))
-        found = self.current.difference.worse(wrong).worse(compare(s, all_s[rows]))
+        found = self.current.difference.worse(wrong).worse(
+            compare(s[:inside], all_s[rows])
+        )
         self.current.difference = found
         return all_q[rows], all_s[rows]
 

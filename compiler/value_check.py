@@ -44,13 +44,13 @@ class Quantised(KernelHook):
         start = len(self.rows[key])
         self.rows[key] += zip(x, q, s, strict=True)
         known = self.first.rows.get(key, []) if self.first else []
-        if len(known) < start + len(q):
+        inside = known[start : start + len(q)]  # the last tile may stand over the edge
+        if not inside:
             return q, s
-        xs, qs, scales = (
-            np.stack(p) for p in zip(*known[start : start + len(q)], strict=True)
-        )
-        self.difference = self.difference.worse(compare(x, xs))
-        self.flips += int(np.count_nonzero(q != qs))
+        xs, qs, scales = (np.stack(p) for p in zip(*inside, strict=True))
+        count = len(inside)
+        self.difference = self.difference.worse(compare(x[:count], xs))
+        self.flips += int(np.count_nonzero(q[:count] != qs))
         return qs, scales
 
 

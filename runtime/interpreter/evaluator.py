@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import (
@@ -90,7 +91,10 @@ class Evaluator(Interpreter):
 
     def quantize(self, op: Operation, x: Array) -> tuple[Array, Array]:
         """int8 rows and scales of x (rows x columns), seen by the hook."""
-        return self.hook.quantized(layer(op), tuple(self.path), x, *quantize(x))
+        q, s = quantize(x)
+        new_q, new_s = self.hook.quantized(layer(op), tuple(self.path), x, q, s)
+        rest = slice(len(new_q), None)
+        return np.concatenate([new_q, q[rest]]), np.concatenate([new_s, s[rest]])
 
     def run_block(self, block: Block, args: Sequence[Any]) -> PythonValues:
         """The values a straight block yields or returns for these arguments."""

@@ -46,5 +46,10 @@ class KernelHook:
     def quantized(
         self, name: str, path: tuple[str, ...], x: Array, q: Array, s: Array
     ) -> tuple[Array, Array]:
-        """Called for all that is quantised, `name` being the layer; returns q and s to go on with."""
+        """
+        Called for all that is quantised, `name` being the layer; returns q and s to go on with.
+
+        A tile of rows may stand over the tensor's edge; a hook that knows only the rows inside
+        returns those, and the others stay.
+        """
         return q, s

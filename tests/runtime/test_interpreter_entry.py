@@ -105,3 +105,24 @@ def test_hook_sees_values_by_path_and_changes_them():
     assert np.array_equal(hook.quantised[("layers.0",), "layer:linear"], X)
     assert np.array_equal(hook.quantised[("layers.1",), "layer:linear"], 2 * once)
     np.testing.assert_allclose(y, once @ W.T, rtol=5e-2)
+
+
+class FirstRows(KernelHook):
+    """Knows two rows of what is quantised."""
+
+    def quantized(self, name, path, x, q, s):
+        return q[:2] * 0, s[:2]
+
+
+def test_rows_a_hook_does_not_know_stay():
+    text = """
+    func.func @f(%x: tensor<3x2xf32>, %w: tensor<2x2x!ternary.trit>, %s: tensor<f32>) -> tensor<3x2xf32> {
+      %y = ternary.linear %x, %w scale %s : (tensor<3x2xf32>, tensor<2x2x!ternary.trit>, tensor<f32>) -> tensor<3x2xf32>
+      func.return %y : tensor<3x2xf32>
+    }"""
+    x = np.repeat(X, 3, 0)
+    operands = (x, W.astype(np.int8), np.array(1, np.float32))
+    (want,) = run(parse(text), "f", operands)
+    (y,) = run(parse(text), "f", operands, hook=FirstRows())
+    assert not y[:2].any()
+    assert np.array_equal(y[2], want[2])
