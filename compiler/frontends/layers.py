@@ -1,4 +1,4 @@
-# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateUsage=false
 """Repeated layers of a module tree: one is traced, every one becomes a call of an operator."""
 
 from collections.abc import Callable, Generator, Sequence
@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 import torch.utils._pytree as pytree
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from dfc.frontends.huggingface import PositionedCache, PositionedLayer
 
@@ -100,7 +102,6 @@ class LayerFunction:
     name: str
     path: str
     layer: nn.Module
-    forward: Callable[..., Any]
     leaves: list[Any]
     spec: Any
     metas: list[Tensor]
@@ -109,6 +110,12 @@ class LayerFunction:
     out_spec: Any = None
     out_tensors: list[bool] = field(default_factory=list[bool])
     out_constants: list[Any] = field(default_factory=list[Any])
+
+    def empty(self) -> list[Tensor]:
+        """Tensor arguments of the right shapes, in the mode that is active."""
+        return [
+            torch.empty_strided(m.shape, m.stride(), dtype=m.dtype) for m in self.metas
+        ]
 
     def rebuild(self, tensors: Sequence[Tensor]) -> tuple[Any, Any, Any]:
         """The layer's args and kwargs from its tensor arguments, and its cache."""
@@ -128,7 +135,7 @@ class LayerFunction:
     def call(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run the layer; its tensor results and then its new keys and values."""
         args, kwargs, cache = self.rebuild(tensors)
-        flat, self.out_spec = pytree.tree_flatten(self.forward(*args, **kwargs))
+        flat, self.out_spec = pytree.tree_flatten(self.layer(*args, **kwargs))
         self.out_tensors = [isinstance(leaf, Tensor) for leaf in flat]
         self.out_constants = [None if isinstance(x, Tensor) else x for x in flat]
         results = [leaf for leaf in flat if isinstance(leaf, Tensor)]
@@ -169,11 +176,35 @@ def shared_cache(
     return cache
 
 
-class Outliner:
-    """Replaces the repeated layers' `forward` by operators while a model is traced."""
+class Stub(nn.Module):
+    """Stands for a layer while its model is traced: no weights, a call, else the layer's attributes."""
 
-    def __init__(self, model: nn.Module, prefix: str, enabled: bool = True) -> None:
+    def __init__(self, layer: nn.Module, call: Callable[..., Any]) -> None:
+        super().__init__()
+        object.__setattr__(self, "layer", layer)
+        object.__setattr__(self, "call", call)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the operator."""
+        return self.call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "layer"), name)
+
+
+class Outliner:
+    """Replaces the repeated layers by operators while a model is traced."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        prefix: str,
+        mode: FakeTensorMode | None,
+        enabled: bool = True,
+    ) -> None:
+        self.model = model
         self.prefix = prefix
+        self.mode = mode or FakeTensorMode(allow_non_fake_inputs=True)
         self.functions: dict[Any, LayerFunction] = {}
         self.layers: dict[str, tuple[nn.Module, Any]] = {}
         for path, own in (repeated(model) if enabled else {}).items():
@@ -181,69 +212,49 @@ class Outliner:
 
     @contextmanager
     def active(self) -> Generator[None]:
-        """Within, the layers are operators."""
+        """Within, the layers are operators, and their weights no part of the model."""
         for path, (layer, own) in self.layers.items():
-            forward = layer.forward
-            layer.forward = self._replacement(path, layer, own, forward)
+            stub = Stub(layer, partial(self._call, path, layer, own))
+            self.model.set_submodule(path, stub)
         try:
             yield
         finally:
-            for layer, _ in self.layers.values():
-                del layer.forward
-
-    def _replacement(
-        self, path: str, layer: nn.Module, own: Any, forward: Callable[..., Any]
-    ) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self._call(path, layer, own, forward, args, kwargs)
-
-        return call
+            for path, (layer, _) in self.layers.items():
+                self.model.set_submodule(path, layer)
 
     def _call(
-        self,
-        path: str,
-        layer: nn.Module,
-        own: Any,
-        forward: Callable[..., Any],
-        args: Any,
-        kwargs: Any,
+        self, path: str, layer: nn.Module, own: Any, /, *args: Any, **kwargs: Any
     ) -> Any:
         leaves, tensors, cache, spec = flatten(args, kwargs, layer_index(layer))
         shapes = tuple((tuple(t.shape), t.dtype) for t in tensors)
         key = (own, repr(leaves), str(spec), shapes)
         function = self.functions.get(key)
-        weights = [tensor for _, tensor in layer_tensors(layer)]
         if function is None:
             name = f"{self.prefix}_layer" + (
                 f"_{len(self.functions)}" if self.functions else ""
             )
-            function = LayerFunction(name, path, layer, forward, leaves, spec, tensors)
-            self._define(function, len(weights))
+            function = LayerFunction(name, path, layer, leaves, spec, like(tensors))
+            self._define(function)
             self.functions[key] = function
-        results = list(function.apply(*tensors, *weights))
+        results = list(function.apply(*tensors))
         if cache is not None:
             state: Any = cache.layers[layer_index(layer)]
             state.values, state.keys = results.pop(), results.pop()
         return function.restore(results)
 
-    def _define(self, function: LayerFunction, weights: int) -> None:
-        """Run the layer once for its results' shapes, and define its operator."""
-        metas = [(t.shape, t.stride(), t.dtype) for t in function.call(function.metas)]
-        function.metas = [
-            torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="meta")
-            for t in function.metas
-        ]
+    def _define(self, function: LayerFunction) -> None:
+        """Run the layer once without data for its results' shapes, and define its operator."""
+        with _disable_current_modes(), torch.no_grad(), self.mode:
+            metas = like(function.call(function.empty()))
         name = f"layer_{next(IDENTITIES)}"
-        operands = ", ".join(
-            f"Tensor a{i}" for i in range(len(function.metas) + weights)
-        )
+        operands = ", ".join(f"Tensor a{i}" for i in range(len(function.metas)))
         results = ", ".join("Tensor" for _ in metas)
         LIBRARY.define(f"{name}({operands}) -> ({results})")
 
         def fake(*operands: Tensor) -> Any:
             out = tuple(
-                operands[0].new_empty_strided(shape, stride, dtype=dtype)
-                for shape, stride, dtype in metas
+                operands[0].new_empty_strided(m.shape, m.stride(), dtype=m.dtype)
+                for m in metas
             )
             return out if len(metas) > 1 else next(iter(out))
 
@@ -255,6 +266,17 @@ class Outliner:
             return out if isinstance(out, tuple) else (out,)
 
         function.operator, function.apply = operator, call
+
+
+def like(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The shapes, strides and dtypes of tensors, without data and without any mode."""
+    with _disable_current_modes():
+        return [
+            torch.empty_strided(
+                tuple(t.shape), t.stride(), dtype=t.dtype, device="meta"
+            )
+            for t in tensors
+        ]
 
 
 def flatten(

@@ -1,8 +1,8 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 """Tracing: a module and example inputs become ATen graphs, one per function, weights as arguments."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast
@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, fx, nn
 from torch._functorch.aot_autograd import aot_export_module
+from torch.fx import config as fx_config
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from dfc.frontends.constants import fold_constants
@@ -46,13 +47,18 @@ class Call:
 
 @dataclass
 class Function:
-    """One function: its FX graph, one argument per placeholder, and its calls by node name."""
+    """
+    One function: its FX graph, one argument per placeholder, and its calls by node name.
+
+    `tied` holds the placeholders of parameters and buffers by the tensors' identity.
+    """
 
     name: str
     module: fx.GraphModule
     arguments: list[Argument]
     private: bool = False
     calls: dict[str, Call] = field(default_factory=dict[str, Call])
+    tied: dict[int, fx.Node] = field(default_factory=dict[int, fx.Node])
 
     @property
     def graph(self) -> fx.Graph:
@@ -124,8 +130,8 @@ def trace(
     Arguments are the inputs, then the parameters and buffers that are used, by name without
     the prefix `strip`. A result that is the new value of a buffer or an input comes last.
     """
-    outliner = Outliner(root, name, outline)
     mode = fake_mode(root)
+    outliner = Outliner(root, name, mode, outline)
     with torch.no_grad(), outliner.active(), mode or nullcontext():
         module, signature = export(root, inputs)
     function = make_function(name, root, module, signature, strip)
@@ -133,19 +139,33 @@ def trace(
     name_origins(function, strip, "")
     functions = [function]
     for layer in outliner.functions.values():
-        functions.append(trace_layer(layer, mode, strip))
+        functions.append(trace_layer(layer, outliner.mode, strip))
+        if any(a.kind == "state" for a in functions[-1].arguments):
+            return trace(root, inputs, name, strip=strip, outline=False)
         drop_unused(functions[-1])
-        connect(function, layer, functions[-1], strip)
+        connect(function, layer, functions[-1], outliner, strip)
     drop_unused(function)
     return functions
 
 
 def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
     """`aot_export_module` for inference."""
-    module, signature = aot_export_module(
-        root, tuple(inputs), trace_joint=False, decompositions=decompositions()
-    )
+    with without_stack_traces():
+        module, signature = aot_export_module(
+            root, tuple(inputs), trace_joint=False, decompositions=decompositions()
+        )
     return cast(fx.GraphModule, module), signature
+
+
+@contextmanager
+def without_stack_traces() -> Generator[None]:
+    """Within, nodes do not note the source lines that made them: a third of the time."""
+    before = fx_config.do_not_emit_stack_traces
+    fx_config.do_not_emit_stack_traces = True
+    try:
+        yield
+    finally:
+        fx_config.do_not_emit_stack_traces = before
 
 
 def fake_mode(root: nn.Module) -> FakeTensorMode | None:
@@ -169,17 +189,11 @@ class LayerModule(nn.Module):
         return self.function.call(tensors)
 
 
-def trace_layer(
-    layer: LayerFunction, mode: FakeTensorMode | None, strip: str
-) -> Function:
+def trace_layer(layer: LayerFunction, mode: FakeTensorMode, strip: str) -> Function:
     """Trace the layer that stands for all its equals."""
-    mode = mode or FakeTensorMode(allow_non_fake_inputs=True)
     with torch.no_grad(), mode:
-        tensors = [
-            torch.empty_strided(m.shape, m.stride(), dtype=m.dtype) for m in layer.metas
-        ]
         root = LayerModule(layer)
-        module, signature = export(root, tensors)
+        module, signature = export(root, layer.empty())
     function = make_function(layer.name, root, module, signature, "layer.")
     function.private = True
     name_origins(function, "layer", starred(layer.path.removeprefix(strip)))
@@ -207,7 +221,9 @@ def make_function(
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     nodes = [n for n in graph.nodes if n.op == "placeholder"]
     inputs = [n for n in nodes if n.name not in named]
-    weights = merge_tied(root, {n: named[n.name] for n in nodes if n.name in named})
+    tied: dict[int, fx.Node] = {}
+    weights = {n: named[n.name] for n in nodes if n.name in named}
+    weights = merge_tied(root, weights, tied)
     weights |= lift_constants(module)
     mutated = {**signature.buffers_to_mutate, **signature.user_inputs_to_mutate}
     first_new = order_results(graph, len(mutated))
@@ -222,7 +238,7 @@ def make_function(
         first = next(iter(graph.nodes))
         if node is not first:
             first.prepend(node)
-    return Function(name, module, arguments)
+    return Function(name, module, arguments, tied=tied)
 
 
 def argument(
@@ -247,11 +263,12 @@ def tidy(graph: fx.Graph) -> None:
                 graph.erase_node(node)
 
 
-def merge_tied(root: nn.Module, weights: Mapping[fx.Node, str]) -> dict[fx.Node, str]:
-    """Weights by node; of several names of one tensor the first stays."""
+def merge_tied(
+    root: nn.Module, weights: Mapping[fx.Node, str], first: dict[int, fx.Node]
+) -> dict[fx.Node, str]:
+    """Weights by node; of several names of one tensor the first stays, noted in `first`."""
     tensors = dict(root.named_parameters(remove_duplicate=False))
     tensors |= dict(root.named_buffers(remove_duplicate=False))
-    first: dict[int, fx.Node] = {}
     kept: dict[fx.Node, str] = {}
     for node, name in weights.items():
         owner = first.setdefault(id(tensors[name]), node)
@@ -290,20 +307,59 @@ def lift_constants(module: fx.GraphModule) -> dict[fx.Node, str]:
 
 
 def connect(
-    caller: Function, layer: LayerFunction, callee: Function, strip: str
+    caller: Function,
+    layer: LayerFunction,
+    callee: Function,
+    outliner: Outliner,
+    strip: str,
 ) -> None:
-    """Note which nodes call a layer's function, for which module and with which operands."""
-    weights = [name for name, _ in layer_tensors(layer.layer)]
-    index = {name: len(layer.metas) + i for i, name in enumerate(weights)}
+    """
+    Give the calls of a layer's function their weights, and note for which module each is.
+
+    The layers' weights become arguments of the caller, each once, however often it is used.
+    """
+    weights = Weights(caller, outliner.mode)
     constants = hand_down_constants(caller, callee)
-    for node in caller.graph.nodes:
-        if node.target is layer.operator:
-            for name, constant in constants.items():
-                index[name] = len(node.args)
-                node.args = (*node.args, constant)
-            operands = [index.get(a.name, a.number) for a in callee.arguments]
-            path = module_path(node).removeprefix(strip)
-            caller.calls[node.name] = Call(callee.name, path, tuple(operands))
+    for node in list(caller.graph.nodes):
+        if node.target is not layer.operator:
+            continue
+        path = module_path(node)
+        tensors = dict(layer_tensors(outliner.layers[path][0]))
+        operands: list[int] = []
+        for argument in callee.arguments:
+            if argument.kind != "weight":
+                operands.append(argument.number)
+                continue
+            found = constants.get(argument.name)
+            if found is None:
+                name = f"{path}.{argument.name}".removeprefix(strip)
+                found = weights.node(name, tensors[argument.name], argument)
+            operands.append(len(node.args))
+            node.args = (*node.args, found)
+        own = path.removeprefix(strip)
+        caller.calls[node.name] = Call(callee.name, own, tuple(operands))
+
+
+class Weights:
+    """The weight arguments of a function by tensor, added to as layers need them."""
+
+    def __init__(self, function: Function, mode: FakeTensorMode) -> None:
+        self.function = function
+        self.mode = mode
+        self.nodes: dict[int, fx.Node] = function.tied
+
+    def node(self, name: str, tensor: Tensor, like: Argument) -> fx.Node:
+        """The placeholder of a weight."""
+        if id(tensor) not in self.nodes:
+            function = self.function
+            with function.graph.inserting_after(function.inputs()[-1]):
+                node = function.graph.placeholder(name.replace(".", "_"))
+            with self.mode:
+                value = torch.empty(tensor.shape, dtype=tensor.dtype)
+            node.meta = {"val": value, "dfc.origin": f":{node.name}"}
+            self.nodes[id(tensor)] = node
+            function.arguments.append(replace(like, name=name))
+        return self.nodes[id(tensor)]
 
 
 def hand_down_constants(caller: Function, callee: Function) -> dict[str, fx.Node]:
