@@ -97,7 +97,20 @@ def lanes_of(
     peers: Sequence[str],
     port: str | None = None,
 ) -> tuple[Lane, ...]:
-    """The port and the channels that data takes on its way out of or into a tier."""
+    """The port and the channels that data takes on its way out of or into a tier; each way is worked out once."""
+    way = (tier, direction, tuple(peers), port)
+    if ("way", *way) not in target.memo:
+        target.memo["way", *way] = _way(target, *way)
+    return target.memo["way", *way]
+
+
+def _way(
+    target: "Target",
+    tier: str,
+    direction: Direction,
+    peers: Sequence[str],
+    port: str | None,
+) -> tuple[Lane, ...]:
     name = port or find_port(target, tier, direction, peers)
     if name is None:
         return _channels(target, tier, None, ported=False)

@@ -1,6 +1,7 @@
 """A number of a target file: its value and where it comes from."""
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -45,7 +46,7 @@ class Number(BaseModel, Generic[T]):
             )
         return {"value": table["value"], "kind": kinds[0], "note": table[kinds[0]]}
 
-    @property
+    @cached_property
     def exact(self) -> Fraction:
         """The decimal number that stands in the file, without binary rounding."""
         return Fraction(str(self.value))

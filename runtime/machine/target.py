@@ -1,11 +1,17 @@
 """The description of a machine: frozen models with the field names of the target file."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PrivateAttr,
+    model_validator,
+)
 
 from dfc.runtime.machine.number import (
     Amount,
@@ -133,6 +139,7 @@ class Target(Table):
     max_tokens: Count | None = None
     control: Control
     power: Power | None = None
+    _memo: dict[Hashable, Any] = PrivateAttr(default_factory=dict[Hashable, Any])
     unit: dict[str, Annotated[Unit, BeforeValidator(parse_unit)]]
     tier: dict[str, Tier]
     port: dict[str, Port] = {}
@@ -151,6 +158,19 @@ class Target(Table):
             for served in port.serves:
                 _known(f"port.{name}.serves", served, (*tiers, *self.unit))
         return self
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> "Target":
+        """A copy with other values, for which nothing is worked out yet."""
+        made = super().model_copy(update=update, deep=deep)
+        made._memo = {}
+        return made
+
+    @property
+    def memo(self) -> dict[Hashable, Any]:
+        """Room for what others work out about this machine once."""
+        return self._memo
 
     @property
     def ticks_per_second(self) -> Fraction:

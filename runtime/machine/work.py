@@ -76,8 +76,9 @@ def is_free(op: Operation) -> bool:
     Whether an op costs nothing on any unit: views, constants, index arithmetic, a choice of whole tensors.
 
     Joining trits is free too: they have no layout, the unit reads them where they are packed.
+    So is taking a bit out of the byte it is kept in, or putting it there.
     """
-    if op.name in FREE or isinstance(op, FillOp):
+    if op.name in FREE or isinstance(op, FillOp) or _moves_bits(op):
         return True
     if op.name in MOVES and all(ternary.is_trit(value) for value in op.results):
         return True
@@ -101,6 +102,16 @@ def is_elementwise(op: Operation) -> bool:
         return True
     known = ternary.QuantizeOp | ternary.DequantizeOp | attention.KvWriteOp
     return isinstance(op, known) or op.name.startswith(("arith.", "math."))
+
+
+def _moves_bits(op: Operation) -> bool:
+    """Whether an op does nothing but turn bytes into bits or bits into bytes."""
+    if not isinstance(op, GenericOp):
+        return False
+    inner = list(body_ops(op))
+    kinds = {str(v.type) for each in inner for v in (*each.operands, *each.results)}
+    names = {each.name for each in inner}
+    return names in ({"arith.trunci"}, {"arith.extui"}) and kinds == {"i1", "i8"}
 
 
 def work_of(op: Operation, controls: Controls) -> Work:
