@@ -108,7 +108,7 @@ def machine(issue: int, lanes: int, rate: float) -> Target:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(programs, max_size=6), st.integers(0, 4), st.data())
 def test_maps_equal_the_op_by_op_run(items: list, n: int, data: st.DataObject):
     simulator = Simulator(
@@ -123,7 +123,7 @@ def test_maps_equal_the_op_by_op_run(items: list, n: int, data: st.DataObject):
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(programs, max_size=6), st.data())
 def test_a_faster_part_never_makes_a_program_slower(items: list, data: st.DataObject):
     module = parse(Writer(data).text(items))
