@@ -96,7 +96,10 @@ class Loader:
             self.ends[where] = offset + value.nbytes
         name = f"argument {index} of `@{self.function.sym_name.data}`"
         machine = self.evaluator.machine
-        view = machine.allocate(name, where, offset, value.shape, dtype_of(kind))
+        weight = argument_attribute(self.function, index, "dfc.weight") is not None
+        view = machine.allocate(
+            name, where, offset, value.shape, dtype_of(kind), constant=weight
+        )
         machine.load(view, value)
         return view
 

@@ -25,6 +25,8 @@ class Buffer:
     tier: str
     offset: int
     size: int
+    constant: bool = False
+    """Whether it holds a weight, which no op may write; who reads it need not be known."""
 
     def __str__(self) -> str:
         end = self.offset + self.size
@@ -158,10 +160,11 @@ class Machine:
         offset: int,
         shape: Sequence[int],
         dtype: np.dtype[Any],
+        constant: bool = False,
     ) -> View:
         """A buffer at a place; its bytes stay what they are until something writes them."""
         memory = self.tier(tier)
-        buffer = Buffer(name, tier, offset, prod(shape) * dtype.itemsize)
+        buffer = Buffer(name, tier, offset, prod(shape) * dtype.itemsize, constant)
         end = offset + buffer.size
         if memory.capacity is not None and end > memory.capacity:
             raise ExecutionError(
@@ -222,6 +225,10 @@ class Machine:
         """What an op leaves in a view, ordered after all that touched its bytes before."""
         memory = self.tier(view.buffer.tier)
         for record in self._distinct(view.over(memory.record)):
+            if record is not None and record.buffer.constant:
+                raise ExecutionError(
+                    f"{step} writes bytes of {view.buffer} that hold {record.buffer}, a weight"
+                )
             self._check_written_before(record, view.buffer, step, "writes")
         for resource, numbers in memory.readers.items():
             self._check_read_before(resource, view.over(numbers), view.buffer, step)
@@ -290,7 +297,8 @@ class Machine:
             )
 
     def _mark_read(self, view: View, step: Step) -> None:
-        if step.number and step.resource != HOST:
+        known = step.number and step.resource != HOST
+        if known and not view.buffer.constant:
             numbers = self.tier(view.buffer.tier).readers_of(step.resource)
             view.over(numbers)[...] = step.number
 

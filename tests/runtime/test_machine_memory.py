@@ -322,6 +322,21 @@ def test_views_join_and_split_dimensions():
     assert np.array_equal(y, x[1].reshape(3, 2))
 
 
+def test_a_weight_is_never_written():
+    text = """
+    builtin.module attributes {accel.target = "tiny-npu"} {
+    func.func @f(%w: memref<4xf32, "ddr"> {dfc.weight = "w"}, %x: memref<4xf32, "ddr">) -> memref<4xf32, "ddr"> {
+      %e = tier.copy FROM : memref<4xf32, "ddr"> to memref<4xf32, "ddr">
+      func.return %x : memref<4xf32, "ddr">
+    }
+    }"""
+    right = parse(text.replace("FROM", "%w to %x"))
+    assert run(right, "f", (X + 1, X))[0].tolist() == (X + 1).tolist()
+    wrong = parse(text.replace("FROM", "%x to %w"))
+    with pytest.raises(ExecutionError, match=r"hold argument 0 of `@f` .*, a weight"):
+        run(wrong, "f", (X, X))
+
+
 def test_a_reconfiguration_takes_its_turn_on_the_unit():
     configured = 'accel.configure "vector" to "other"'
     body = [
