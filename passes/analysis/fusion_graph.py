@@ -12,6 +12,7 @@ from dfc.dialects.utils import shape
 from dfc.passes.analysis.equal_ops import is_pure
 from dfc.passes.analysis.op_loops import captured
 from dfc.passes.analysis.tensor_forms import number
+from dfc.runtime.machine.structure import contraction_of
 
 VIEWS = (tensor.ExpandShapeOp, tensor.CollapseShapeOp, tensor.ExtractSliceOp)
 """Ops that only look at a tensor in another way; outside kernels they become views of a buffer."""
@@ -45,6 +46,11 @@ def inputs_of(op: Operation) -> list[SSAValue]:
     return list(dict.fromkeys([*op.operands, *captured(op)]))
 
 
+def is_anchor(op: Operation) -> bool:
+    """Whether an op begins a kernel: a matrix product or attention."""
+    return isinstance(op, attention.SdpaOp) or contraction_of(op) is not None
+
+
 def root_of(value: SSAValue) -> SSAValue:
     """The value that a chain of views looks at."""
     while isinstance(value.owner, VIEWS):
@@ -60,6 +66,7 @@ class FusionGraph:
         self.order = {op: index for index, op in enumerate(self.ops)}
         self.cheap = {op for op in self.ops if is_cheap(op)}
         self.work = [op for op in self.ops if is_work(op)]
+        self.anchors = {op for op in self.work if is_anchor(op)}
         self.inputs = {op: inputs_of(op) for op in self.ops}
         self.users: dict[SSAValue, list[Operation]] = {}
         self._readers: dict[SSAValue, list[Operation]] = {}
@@ -67,6 +74,10 @@ class FusionGraph:
         for op, inputs in self.inputs.items():
             for value in inputs:
                 self.users.setdefault(value, []).append(op)
+
+    def anchor_of(self, group: Group) -> Operation | None:
+        """The op that begins a group's kernel, if it has one."""
+        return next((op for op in group if op in self.anchors), None)
 
     def merged(self, *groups: Group) -> Group:
         """The ops of several groups as one, in order."""

@@ -10,7 +10,7 @@ from dfc.dialects import accel
 from dfc.passes.analysis.block_order import sort_ops
 from dfc.passes.analysis.equal_ops import is_pure
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
-from dfc.passes.analysis.kernel_legality import anchor_of, in_front
+from dfc.passes.analysis.kernel_legality import in_front
 from dfc.passes.analysis.kernel_names import group_origins
 from dfc.passes.analysis.origins import set_origins, value_name
 from dfc.passes.analysis.unit_choice import Choice
@@ -34,7 +34,7 @@ class KernelBuilder:
 
     def build(self, name: str) -> accel.KernelOp:
         """The kernel op, not yet in the function; its results stand for `group_outputs`."""
-        anchor = anchor_of(self.group)
+        anchor = self.graph.anchor_of(self.group)
         for op in sorted(self.group, key=lambda op: op is not anchor):
             self._copy(op, self.choice[op])
         outputs = self.graph.group_outputs(self.group)

@@ -14,7 +14,7 @@ from xdsl.ir import Operation, OpResult, SSAValue
 
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
-from dfc.passes.analysis.kernel_legality import anchor_of, bits, is_legal
+from dfc.passes.analysis.kernel_legality import bits, is_legal
 from dfc.passes.analysis.unit_choice import Choice, UnitChooser
 
 
@@ -118,7 +118,7 @@ class Growth:
                 break
             if self.choice(step.whole) is None:
                 continue
-            rides = anchor_of(step.whole) is not None
+            rides = self.graph.anchor_of(step.whole) is not None
             place = self.graph.order[step.whole[0]]
             rank = (-self._further_units(step), rides, place)
             if best is None or rank > best[:3]:

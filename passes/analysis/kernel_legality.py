@@ -24,17 +24,7 @@ from dfc.passes.analysis.fusion_graph import (
 )
 from dfc.passes.analysis.op_loops import loops_of
 from dfc.runtime.machine import Target, Unit
-from dfc.runtime.machine.structure import contraction_of, element_bytes
-
-
-def is_anchor(op: Operation) -> bool:
-    """Whether an op begins a kernel: a matrix product or attention."""
-    return isinstance(op, attention.SdpaOp) or contraction_of(op) is not None
-
-
-def anchor_of(group: Group) -> Operation | None:
-    """The op that begins a group's kernel, if it has one."""
-    return next((op for op in group if is_anchor(op)), None)
+from dfc.runtime.machine.structure import element_bytes
 
 
 def begins(anchor: Operation, graph: FusionGraph, group: Group) -> bool:
@@ -83,12 +73,12 @@ def _is_prefix(walk: set[int], order: Sequence[int]) -> bool:
 
 
 def smallest_tile(
-    group: Group, classes: Classes, unit_of: dict[Operation, Unit]
+    group: Group, graph: FusionGraph, classes: Classes, unit_of: dict[Operation, Unit]
 ) -> dict[int, int]:
     """Points per class of the smallest sensible tile: what fills the unit of the anchor, else one."""
     tiled = nest(group, classes)
     tile = {index: 1 for index in tiled}
-    anchor = anchor_of(group)
+    anchor = graph.anchor_of(group)
     if anchor is None:
         return tile
     for name, size in unit_of[anchor].tile_multiples(anchor).items():
@@ -122,7 +112,7 @@ def fits(
     if _is_within(tier_bytes(group, graph, shape, unit_of), target):
         return True
     classes = classes_of(graph, group)
-    tile = smallest_tile(group, classes, unit_of)
+    tile = smallest_tile(group, graph, classes, unit_of)
 
     def token(value: SSAValue) -> tuple[int, ...]:
         return classes.tile_shape(value, tile)
@@ -147,7 +137,7 @@ def tier_bytes(
     for op in group:
         unit = unit_of[op]
         for value in (*graph.inputs[op], *op.results):
-            tier, slots = tier_of(value, op, unit)
+            tier, slots = tier_of(value, op, graph, unit)
             inside = value.owner in group and _stays(value, graph, group, unit_of)
             none = value.owner in graph.cheap or not shape(value)
             if inside or none or (tier, value) in done or streams(value, op, unit):
@@ -170,20 +160,14 @@ def _stays(
     )
 
 
-def tier_of(value: SSAValue, op: Operation, unit: Unit) -> tuple[str, int]:
+def tier_of(
+    value: SSAValue, op: Operation, graph: FusionGraph, unit: Unit
+) -> tuple[str, int]:
     """The tier a unit wants an operand or result of an op in, and how many slots it gets there."""
-    if is_weight_of(op, value):
+    is_product = op in graph.anchors and not isinstance(op, attention.SdpaOp)
+    if is_product and len(op.operands) > 1 and value is op.operands[1]:
         return unit.weight_tier or unit.data_tier, unit.weight_slots.value
     return unit.data_tier, 2
-
-
-def is_weight_of(op: Operation, value: SSAValue) -> bool:
-    """Whether a value is the second factor of a product."""
-    return (
-        len(op.operands) > 1
-        and contraction_of(op) is not None
-        and value is op.operands[1]
-    )
 
 
 def streams(value: SSAValue, op: Operation, unit: Unit) -> bool:
@@ -203,7 +187,7 @@ def bits(value: SSAValue) -> int:
 
 def is_legal(graph: FusionGraph, group: Group) -> bool:
     """Whether one loop nest can run a group, memories aside."""
-    anchors = [op for op in group if is_anchor(op)]
+    anchors = [op for op in group if op in graph.anchors]
     if len(anchors) > 1:
         return False
     if not anchors:

@@ -6,8 +6,7 @@ from itertools import count
 from xdsl.ir import Operation
 
 from dfc.dialects import attention
-from dfc.passes.analysis.fusion_graph import Group
-from dfc.passes.analysis.kernel_legality import anchor_of
+from dfc.passes.analysis.fusion_graph import Group, is_anchor
 from dfc.passes.analysis.op_loops import loops_of
 from dfc.passes.analysis.origins import module_of, origin_of, origins_of
 
@@ -17,7 +16,8 @@ PARTS = ("quantize",)
 
 def base_name(group: Group) -> str:
     """The name of a group's kernel, not yet unique: `q_proj`, `attention`, `input_layernorm`."""
-    op = anchor_of(group) or _reducing(group) or group[-1]
+    anchor = next((op for op in group if is_anchor(op)), None)
+    op = anchor or _reducing(group) or group[-1]
     if isinstance(op, attention.SdpaOp):
         return "attention"
     origin = origin_of(op)

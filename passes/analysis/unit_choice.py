@@ -1,14 +1,14 @@
 """Which unit of the target runs each op of a kernel: the cheapest that can, one for all if possible."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
 
 from xdsl.ir import Operation, SSAValue
 
 from dfc.dialects.utils import shape
+from dfc.passes.analysis.equal_ops import op_key
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import (
-    anchor_of,
     fits,
 )
 from dfc.passes.analysis.op_loops import captured
@@ -28,14 +28,22 @@ class UnitChooser:
     def __init__(self, target: Target, graph: FusionGraph) -> None:
         self.target = target
         self.graph = graph
-        self._ticks: dict[tuple[str, Operation], Fraction | None] = {}
+        self._kinds: dict[Operation, Hashable] = {}
+        self._ticks: dict[tuple[str, Hashable], Fraction | None] = {}
 
     def ticks(self, unit: str, op: Operation) -> Fraction | None:
         """Ticks of an op on a unit before rounding, `None` when the unit cannot run it."""
-        key = (unit, op)
+        key = (unit, self.kind(op))
         if key not in self._ticks:
             self._ticks[key] = self._effort(unit, op)
         return self._ticks[key]
+
+    def kind(self, op: Operation) -> Hashable:
+        """What ops of equal cost have in common."""
+        if op not in self._kinds:
+            inputs = self.graph.inputs[op]
+            self._kinds[op] = op_key(op, [value.type for value in inputs])
+        return self._kinds[op]
 
     def _effort(self, unit: str, op: Operation) -> Fraction | None:
         model = self.target.unit[unit]
@@ -66,7 +74,7 @@ class UnitChooser:
 
     def choices(self, group: Group) -> list[Choice]:
         """Ways to run a group, the best first: on one unit, else its anchor and the rest apart."""
-        anchor = anchor_of(group)
+        anchor = self.graph.anchor_of(group)
         if anchor is None:
             ways = [dict.fromkeys(group, unit) for unit in self.ranked(group)]
             return ways or self._apart(group)
