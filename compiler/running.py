@@ -73,7 +73,7 @@ class Done:
         for one in self.fallbacks:
             print(f"not lowered: {one['origin']}: {one['reason']}")
         if not self.fallbacks:
-            print("lowered: everything")
+            print("lowered: 100%")
         if self.check is not None:
             self.check.print()
             print("check passed" if self.passed else "check failed")

@@ -12,7 +12,7 @@
 // JSON:       "read_bytes": 2048
 
 // VALUES:     main.0 {{.*}} 8x64 {{.*}} float32
-// VALUES:     lowered: everything
+// VALUES:     lowered: 100%
 func.func @main(%x: memref<8x64xf32, "ddr">) -> memref<8x64xf32, "ddr"> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
