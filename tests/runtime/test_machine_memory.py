@@ -346,3 +346,18 @@ def test_a_reconfiguration_takes_its_turn_on_the_unit():
     ]
     (y,) = run(program("\n".join(body), "%out"), "f", (X,))
     assert y.tolist() == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("offset", [3, 5])
+def test_any_view_of_a_buffer_lies_within_it(offset):
+    module = parse(f"""
+    func.func @f(%x: memref<6xf32, "ddr">) -> memref<2xf32, strided<[2], offset: {offset}>, "ddr"> {{
+      %v = "memref.reinterpret_cast"(%x) <{{operandSegmentSizes = array<i32: 1, 0, 0, 0>, static_offsets = array<i64: {offset}>, static_sizes = array<i64: 2>, static_strides = array<i64: 2>}}> : (memref<6xf32, "ddr">) -> memref<2xf32, strided<[2], offset: {offset}>, "ddr">
+      func.return %v : memref<2xf32, strided<[2], offset: {offset}>, "ddr">
+    }}""")
+    x = np.arange(6, dtype=np.float32)
+    if offset == 3:
+        assert run(module, "f", (x,))[0].tolist() == [3, 5]
+        return
+    with pytest.raises(ExecutionError, match="reaches from byte 20 to 32, outside"):
+        run(module, "f", (x,))
