@@ -35,21 +35,21 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dfc.dialects import attention
 from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.functions import erase_unused, functions
-from dfc.passes.analysis.origins import copy_origin
+from dfc.passes.analysis.origins import origins_of, set_origins
 from dfc.passes.analysis.tensor_forms import (
     Elementwise,
-    Product,
     elementwise,
     is_full_operand,
     is_row_operand,
     number,
     only_user,
+    permutation,
     plain,
     product,
     reassociation,
     row_reduction,
     structured,
-    swapped,
+    transpose,
     unary,
     unshaped,
 )
@@ -57,10 +57,15 @@ from dfc.passes.analysis.tensor_forms import (
 
 @dataclass(frozen=True)
 class Attention:
-    """What a written-out attention computes: its operands as they were found, in any shape."""
+    """
+    What a written-out attention computes: its operands as they were found, in any shape.
+
+    `k` has the head dimension last when `keys_by_row`, else the keys.
+    """
 
     q: SSAValue
     k: SSAValue
+    keys_by_row: bool
     v: SSAValue
     mask: Elementwise | None
     causal: bool
@@ -81,15 +86,12 @@ def match(op: Operation) -> Attention | None:
     first = product(scores)
     if first is None or len(extents) not in (3, 4):
         return None
-    k = keys_of(first)
-    if k is None:
-        return None
     q, by_q = without_factor(first.left)
-    k, by_k = without_factor(k)
+    k, by_k = without_factor(first.right)
     causal = mask is not None and is_causal(mask.operands[1])
-    return Attention(
-        q, k, last.right, None if causal else mask, causal, scale * by_q * by_k, extents
-    )
+    scale *= by_q * by_k
+    mask = None if causal else mask
+    return Attention(q, k, first.transposed, last.right, mask, causal, scale, extents)
 
 
 def softmax_of(value: SSAValue) -> SSAValue | None:
@@ -155,13 +157,6 @@ def without_factor(value: SSAValue) -> tuple[SSAValue, float]:
     return value, factor
 
 
-def keys_of(found: Product) -> SSAValue | None:
-    """The keys, (.. x keys x depth), of the product that makes the scores."""
-    if found.transposed:
-        return found.right
-    return swapped(plain(found.right))
-
-
 def is_causal(mask: SSAValue) -> bool:
     """Whether a mask is made as 0 where the key is not after the query and -inf elsewhere."""
     op = structured(unshaped(mask))
@@ -204,7 +199,7 @@ class Raiser:
         found, (batch, heads, rows, keys) = self.found, self.full
         depth = shape(found.q)[-1]
         q = self.shaped(found.q, (batch, heads, rows, depth))
-        k = self.shaped(found.k, (batch, heads, keys, depth))
+        k = self.keys((batch, heads, keys, depth))
         v = self.shaped(found.v, (batch, heads, keys, depth))
         mask = None if found.mask is None else self.mask(found.mask)
         lost = found.mask is not None and mask is None
@@ -218,12 +213,30 @@ class Raiser:
         target = self.target(made)
         if target is None:
             return False
-        copy_origin(target, made)
         self.insert(made)
         result = self.shaped(made.y, shape(target.results[0]))
         assert result is not None
+        assert isinstance(result.owner, Operation)
+        set_origins(result.owner, origins_of(target))
         target.results[0].replace_all_uses_with(result)
         return True
+
+    def keys(self, want: tuple[int, int, int, int]) -> SSAValue | None:
+        """The keys as B x H x S x D; a permutation in front of the product is taken in."""
+        if self.found.keys_by_row:
+            return self.shaped(self.found.k, want)
+        batch, heads, keys, depth = want
+        turned = self.shaped(self.found.k, (batch, heads, depth, keys))
+        if turned is None:
+            return None
+        source, order = permutation(turned) or (turned, [0, 1, 2, 3])
+        order = [*order[:2], order[3], order[2]]
+        if order == [0, 1, 2, 3]:
+            return source
+        ops = transpose(source, order)
+        for op in ops:
+            self.insert(op)
+        return ops[1].results[0]
 
     def target(self, made: attention.SdpaOp) -> Operation | None:
         """
@@ -247,7 +260,8 @@ class Raiser:
         return target if element(target.results[0]) == element(made.y) else None
 
     def insert(self, op: Operation) -> None:
-        """Insert an op in front of the product."""
+        """Insert an op in front of the product, under its name with `#attention` behind it."""
+        set_origins(op, (f"{origin}#attention" for origin in origins_of(self.op)))
         Rewriter.insert_op(op, InsertPoint.before(self.op))
 
     def shaped(self, value: SSAValue, want: Sequence[int]) -> SSAValue | None:
@@ -274,7 +288,6 @@ class Raiser:
     def _expand(self, value: SSAValue, want: Sequence[int]) -> SSAValue:
         kind = TensorType(element(value), want)
         op = tensor.ExpandShapeOp(value, (), HEADS, want, kind)
-        copy_origin(self.op, op)
         self.insert(op)
         return op.result
 
@@ -284,7 +297,6 @@ class Raiser:
             result_types=[TensorType(element(value), want)],
             properties={"reassociation": HEADS},
         )
-        copy_origin(self.op, op)
         self.insert(op)
         return op.result
 
@@ -306,7 +318,6 @@ class Raiser:
         op = tensor.ExpandShapeOp(
             value, (), groups, want, TensorType(element(value), want)
         )
-        copy_origin(self.op, op)
         self.insert(op)
         return op.result
 

@@ -2,7 +2,6 @@
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
-from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -13,6 +12,7 @@ from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import in_front
 from dfc.passes.analysis.kernel_names import group_origins
 from dfc.passes.analysis.origins import set_origins, value_name
+from dfc.passes.analysis.tensor_forms import generic
 from dfc.passes.analysis.unit_choice import Choice
 
 UNIT = "accel.unit"
@@ -82,20 +82,6 @@ class KernelBuilder:
         argument.name_hint = value.name_hint
         self.values[value] = argument
         self.inputs.append(value)
-
-
-def generic(op: LinalgStructuredOperation) -> GenericOp:
-    """A named linalg op as a `linalg.generic` with its attributes."""
-    made = GenericOp(
-        op.inputs,
-        op.outputs,
-        op.body.clone(),
-        op.get_indexing_maps(),
-        op.get_iterator_types(),
-        [result.type for result in op.res],
-    )
-    made.attributes.update(op.attributes)
-    return made
 
 
 def replace_groups(

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseArrayBase,
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IntegerAttr,
+    TensorType,
     i64,
 )
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.attrs import IteratorType
-from xdsl.dialects.linalg.ops import FillOp, YieldOp
+from xdsl.dialects.linalg.ops import FillOp, GenericOp, TransposeOp, YieldOp
 from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
+from dfc.dialects.utils import element, shape
 from dfc.runtime.machine.structure import contraction_of
 
 CONVERSIONS = ("arith.extf", "arith.truncf")
@@ -174,15 +177,50 @@ def _positions(indexing: AffineMap) -> list[int] | None:
     return found if len(found) == len(indexing.results) else None
 
 
-def swapped(value: SSAValue) -> SSAValue | None:
-    """The tensor whose last two dimensions a value has the other way round."""
+def permutation(value: SSAValue) -> tuple[SSAValue, list[int]] | None:
+    """The tensor whose dimensions a value has in another order, and that order: `value[i]` is `[order[i]]`."""
     found = elementwise(value)
     if found is None or found.function != "move" or found.maps[0] is None:
         return None
     positions = _positions(found.maps[0])
-    rank = found.maps[0].num_dims
-    order = [*range(rank - 2), rank - 1, rank - 2]
-    return found.operands[0] if positions == order else None
+    if positions is None or sorted(positions) != list(range(found.maps[0].num_dims)):
+        return None
+    return found.operands[0], [positions.index(i) for i in range(len(positions))]
+
+
+def swapped(value: SSAValue) -> SSAValue | None:
+    """The tensor whose last two dimensions a value has the other way round."""
+    found = permutation(value)
+    if found is None:
+        return None
+    source, order = found
+    rank = len(order)
+    return source if order == [*range(rank - 2), rank - 1, rank - 2] else None
+
+
+def transpose(value: SSAValue, order: Sequence[int]) -> tuple[Operation, GenericOp]:
+    """An empty tensor and the op that puts a value's dimensions into an order, into it."""
+    extents = shape(value)
+    kind = TensorType(element(value), [extents[dim] for dim in order])
+    empty = tensor.EmptyOp((), kind)
+    named = TransposeOp(value, empty.tensor, DenseArrayBase.from_list(i64, order))
+    made = generic(named)
+    named.erase()
+    return empty, made
+
+
+def generic(op: LinalgStructuredOperation) -> GenericOp:
+    """A named linalg op as a `linalg.generic` with its attributes."""
+    made = GenericOp(
+        op.inputs,
+        op.outputs,
+        op.body.clone(),
+        op.get_indexing_maps(),
+        op.get_iterator_types(),
+        [result.type for result in op.res],
+    )
+    made.attributes.update(op.attributes)
+    return made
 
 
 def row_reduction(value: SSAValue) -> RowReduction | None:

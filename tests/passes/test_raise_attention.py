@@ -108,6 +108,19 @@ def test_half_precision_in_four_dimensions_with_roundings_between():
     ]
 
 
+def test_keys_turned_in_one_step_from_another_layout_are_turned_to_rows():
+    text = BATCHED.replace("%k: tensor<2x4x6x16xf16>", "%k: tensor<2x6x4x16xf16>")
+    text = text.replace("ins(%k:tensor<2x4x6x16xf16>)", "ins(%k:tensor<2x6x4x16xf16>)")
+    text = text.replace("permutation = [0, 1, 3, 2]", "permutation = [0, 2, 3, 1]")
+    made = check_values(parse(text), RaiseAttentionPass())
+    assert [op.name for op in function(made, "main").body.block.ops] == [
+        "tensor.empty",
+        "linalg.generic",
+        "attention.sdpa",
+        "func.return",
+    ]
+
+
 @pytest.mark.parametrize(
     ("what", "old", "new"),
     [
