@@ -22,7 +22,7 @@ from dfc.dialects import accel
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array, is_array
 from dfc.runtime.interpreter.hook import KernelHook
-from dfc.runtime.interpreter.memory import Machine
+from dfc.runtime.interpreter.machine import Machine
 from dfc.runtime.interpreter.naming import describe, identities, layer
 from dfc.runtime.interpreter.order import Clock, Place, Step
 from dfc.runtime.interpreter.quantize import quantize

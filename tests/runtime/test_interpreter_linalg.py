@@ -8,7 +8,7 @@ from xdsl.parser import Parser
 from xdsl.universe import Universe
 
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter import linalg as implementation
+from dfc.runtime.interpreter import nest as implementation
 from dfc.runtime.interpreter import run
 
 rng = np.random.default_rng(0)
