@@ -43,6 +43,8 @@ class Buffer:
     """The result that it is returned as."""
     pinned: bool = False
     """Whether it has to stay in the host's tier."""
+    hint: str | None = None
+    """A name for the text."""
     kernels: dict[Operation, None] = field(default_factory=dict[Operation, None])
 
     @property
@@ -105,6 +107,7 @@ class FunctionBuffers:
         kind = cast("TensorType[Attribute]", value.type)
         made = Buffer(name, kind, time, time, self.host_tier, argument)
         made.pinned = argument is not None
+        made.hint = value.name_hint
         self.buffers.append(made)
         self.of[value] = made
         return made

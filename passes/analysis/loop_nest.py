@@ -39,6 +39,9 @@ Waits = dict[Item, list[SSAValue]]
 """Events from outside the kernel that an item starts after."""
 
 
+LOOP_NAMES = ("i", "j", "k", "l", "m")
+
+
 class LoopNest:
     """Emits one kernel's copies and launches at the end of a block."""
 
@@ -54,7 +57,7 @@ class LoopNest:
         self.waits = waits
         self.trips = graph.trips
         builder = Builder(InsertPoint.at_end(block))
-        self.start = builder.insert(accel.StartOp()).event
+        self.start = named(builder.insert(accel.StartOp()).event, "start")
         self.at = Indices(builder, Builder(InsertPoint.at_end(block)))
         self.indices: list[Index] = []
         self.edge: list[bool] = []
@@ -84,7 +87,8 @@ class LoopNest:
 
     def _allocate(self, place: Place) -> SSAValue:
         kind = memref_type(place.type.token, place.tier, place.slots)
-        return self.at.builder.insert(tier.AllocOp(kind, place.offset)).buffer
+        slots = self.at.builder.insert(tier.AllocOp(kind, place.offset)).buffer
+        return named(slots, "slots" if place.slots > 1 else "slot")
 
     def _event(self, key: Key) -> SSAValue:
         return self.events.get(key, self.start)
@@ -97,6 +101,7 @@ class LoopNest:
         places = [p for p in self._places(items) if p.depth == depth]
         for place in places:
             self.views[place] = self._view(place)
+            name_new(self.views[place], "tile" if place.buffer is not None else "slot")
         before, inner, after = in_order(items, depth)
         for item in before:
             self._item(item)
@@ -140,6 +145,7 @@ class LoopNest:
         start = [self._event(key) for key in keys]
         block = Block(arg_types=[IndexType(), *(event.type for event in start)])
         low, high, step = (self.at.constant(number) for number in (0, trips, 1))
+        named(block.args[0], LOOP_NAMES[min(depth, len(LOOP_NAMES) - 1)])
         outside = self.at.builder
         self.at.builder = Builder(InsertPoint.at_end(block))
         self.events |= dict(zip(keys, block.args[1:], strict=True))
@@ -149,17 +155,17 @@ class LoopNest:
         start, keys = _merge(block, start, keys, self.events)
         loop = outside.insert(scf.ForOp(low, high, step, start, Region(block)))
         for names, event in zip(keys, loop.results, strict=True):
-            self.events |= dict.fromkeys(names, event)
+            self.events |= dict.fromkeys(names, named(event, "last"))
 
     def _carried(self, items: Sequence[Item], depth: int) -> Iterator[Key]:
         """The events that the loop at `depth` changes and somebody behind its trip needs."""
-        for item in items:
-            if isinstance(item, Node):
-                yield last_key(item)
         for place in self._places(items):
             if place.depth > depth:
                 for reader in place.readers:
                     yield from ring_keys(place, reader)
+        for item in items:
+            if isinstance(item, Node):
+                yield last_key(item)
 
     def _has_edge(self, depth: int, items: Sequence[Item]) -> bool:
         """Whether the last tile of a dimension that this loop walks along stands over its buffer."""
@@ -257,7 +263,8 @@ class LoopNest:
             copy = tier.CopyOp(
                 self.views[item.source], self.views[item], self._after(item, after)
             )
-            self.events[last_key(item)] = self.at.builder.insert(copy).event
+            event = self.at.builder.insert(copy).event
+            self.events[last_key(item)] = named(event, "there")
 
     def _after(self, item: Item, events: Sequence[SSAValue]) -> list[SSAValue]:
         """The events an item starts after, each once, without those that happened long ago."""
@@ -301,7 +308,7 @@ class LoopNest:
             body.region,
         )
         launch.attributes |= node.op.attributes
-        return self.at.builder.insert(launch).event
+        return named(self.at.builder.insert(launch).event, "ran")
 
     def _rotate(self, place: Place) -> None:
         """Put the events of this token's readers at the end of the rings."""
@@ -311,6 +318,18 @@ class LoopNest:
                 shifted = [self._event(key) for key in keys[1:]]
                 last = self._last(reader)
                 self.events |= dict(zip(keys, [*shifted, last], strict=True))
+
+
+def named(value: SSAValue, hint: str) -> SSAValue:
+    """The value, with a name for the text."""
+    value.name_hint = hint
+    return value
+
+
+def name_new(value: SSAValue, hint: str) -> None:
+    """Name a value that has no name yet."""
+    if value.name_hint is None:
+        value.name_hint = hint
 
 
 def last_key(item: Item) -> Key:

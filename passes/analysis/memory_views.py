@@ -83,6 +83,7 @@ class Indices:
         if number not in self._known:
             made = arith.ConstantOp(IntegerAttr(number, IndexType()))
             self._known[number] = self._constants.insert(made).result
+            made.result.name_hint = f"c{number}"
         return self._known[number]
 
     def value(self, index: Index) -> SSAValue:

@@ -26,6 +26,7 @@ from dfc.passes.analysis.functions import (
     set_argument_attributes,
     update_type,
 )
+from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.memory_views import Indices, memref_type
 from dfc.passes.analysis.memref_views import reshaped, sliced, unreshaped
 from dfc.passes.analysis.placed_graph import PlacedGraph
@@ -94,6 +95,7 @@ class PlacedBuilder:
                 kind = memref_type(buffer.type, buffer.tier)
                 made = tier.AllocOp(kind, self.placement.buffers[buffer])
                 self.memrefs[buffer] = self.builder.insert(made).buffer
+                made.buffer.name_hint = buffer.hint
         if not is_private(self.function):
             return
         last = self.found.ops[-1]
@@ -177,13 +179,23 @@ class PlacedBuilder:
         made.attributes |= op.attributes
 
     def _return(self, op: ReturnOp) -> None:
-        results: list[SSAValue] = []
-        for value, target in zip(op.arguments, self.found.returned, strict=True):
-            memref = self.values[value]
-            if target is not None:
-                self._copy(op, memref, self.memrefs[target])
-                memref = self.memrefs[target]
-            results.append(memref)
+        """Copy what is not where it is returned, into the arguments it takes the place of at last."""
+        pairs = list(zip(op.arguments, self.found.returned, strict=True))
+        written: set[Buffer] = set()
+        for value, target in sorted(pairs, key=_is_state):
+            if target is None:
+                continue
+            if self.found.of[value] in written:
+                fail(
+                    op,
+                    "expected new states that are not each other's old ones; return a copy",
+                )
+            self._copy(op, self.values[value], self.memrefs[target])
+            written.add(target)
+        results = [
+            self.values[value] if target is None else self.memrefs[target]
+            for value, target in pairs
+        ]
         called = is_private(self.function)
         self.builder.insert(ReturnOp(*([] if called else results)))
 
@@ -193,6 +205,9 @@ class PlacedBuilder:
         self.values |= dict(zip(op.outputs, outs, strict=True))
         block = Block(arg_types=[value.type for value in (*inputs, *outs)])
         arguments = list(block.args)
+        names = [value.name_hint for value in (*op.body.block.args, *op.outputs)]
+        for argument, name in zip(arguments, names, strict=True):
+            argument.name_hint = name
         buffers = dict(zip(op.body.block.args, arguments[: len(inputs)], strict=True))
         graph = graph_in(op)
         placed = PlacedGraph(
@@ -212,6 +227,11 @@ class PlacedBuilder:
         )
         made.attributes |= op.attributes
         self.builder.insert(made)
+
+
+def _is_state(pair: tuple[SSAValue, Buffer | None]) -> bool:
+    """Whether a result is copied to an argument."""
+    return pair[1] is not None and pair[1].argument is not None
 
 
 def _names(values: ArrayAttr[StringAttr] | None) -> list[str] | None:

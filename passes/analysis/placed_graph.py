@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import TensorType, i1, i8
+from xdsl.dialects import arith, tensor
+from xdsl.dialects.builtin import AffineMapAttr, IntegerType, TensorType, i1, i8
+from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
+from xdsl.dialects.linalg.ops import GenericOp, YieldOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineMap
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import stream
+from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.edge_plan import Edge, EdgePlan, Fifo, Leaf
 from dfc.passes.analysis.memory_views import stored_type
 
@@ -135,12 +139,32 @@ def _store_whole_bytes(body: Region) -> None:
         if _is_narrow(argument):
             narrow = cast("TensorType[Attribute]", argument.type)
             wide = block.insert_arg(_stored(narrow), argument.index)
-            made = start.insert(arith.TruncIOp(wide, narrow)).result  # pyright: ignore[reportArgumentType]
-            argument.replace_all_uses_with(made)
+            argument.replace_all_uses_with(_converted(wide, i1, start))
             block.erase_arg(argument)
     last = stream.body_yield(body)
     end = Builder(InsertPoint.before(last))
     for index, value in enumerate(last.arguments):
         if _is_narrow(value):
-            wide = TensorType(i8, cast("TensorType[Attribute]", value.type).get_shape())
-            last.operands[index] = end.insert(arith.ExtUIOp(value, wide)).result  # pyright: ignore[reportArgumentType]
+            last.operands[index] = _converted(value, i8, end)
+
+
+def _converted(value: SSAValue, kind: IntegerType, builder: Builder) -> SSAValue:
+    """A tensor of i8 as one of i1, or the other way round."""
+    sizes = shape(value)
+    result = TensorType(kind, sizes)
+    block = Block(arg_types=[element(value), kind])
+    inner = Builder(InsertPoint.at_end(block))
+    cast_op = arith.TruncIOp if kind == i1 else arith.ExtUIOp
+    inner.insert(YieldOp(inner.insert(cast_op(block.args[0], kind)).result))
+    empty = builder.insert(tensor.EmptyOp((), result)).tensor
+    identity = AffineMapAttr(AffineMap.identity(len(sizes)))
+    parallel = IteratorTypeAttr(IteratorType.PARALLEL)
+    made = GenericOp(
+        [value],
+        [empty],
+        Region(block),
+        [identity, identity],
+        [parallel] * len(sizes),
+        [result],
+    )
+    return builder.insert(made).results[0]

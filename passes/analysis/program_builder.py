@@ -216,6 +216,10 @@ def kernel_function(
     counts = [len(group) for group in groups]
     types = [*(value.type for value in values), *[EVENT] * sum(counts)]
     block = Block(arg_types=types)
+    for inside, argument in zip(op.body.block.args, block.args, strict=False):
+        argument.name_hint = inside.name_hint
+    for event in block.args[len(values) :]:
+        event.name_hint = "before"
     given = iter(block.args[len(values) :])
     waits: Waits = {}
     for heads, count in zip(plan.heads, counts, strict=True):

@@ -150,18 +150,35 @@ def fit(block: Block, sizes: Mapping[SSAValue, tuple[int, ...]]) -> Shapes:
     points: dict[int, int] = {}
     for value, new in sizes.items():
         for dim, (old, size) in enumerate(zip(shape(value), new, strict=True)):
-            if old != size:
-                index, scale = _slot(classes, value, dim)
-                points[index] = size // scale
+            index, scale = _slot(classes, value, dim, cut=old != size)
+            if (
+                index is not None
+                and points.setdefault(index, size // scale) * scale != size
+            ):
+                raise PassFailedException(
+                    f"expected tiles that end at the same edge, got {size} of {old} in one"
+                    f" and {points[index] * scale} in another"
+                )
     return lambda value: sizes.get(value) or _shape(classes, value, points)
 
 
-def _slot(classes: Classes, value: SSAValue, dim: int) -> tuple[int, int]:
-    index, scale = classes.class_of(value, dim)
-    if classes.classes[index].kind == "whole":
-        message = f"dimension {dim} of a token of {value.type} cannot be cut: {classes.classes[index].reason}"
+def _slot(
+    classes: Classes, value: SSAValue, dim: int, cut: bool
+) -> tuple[int | None, int]:
+    """The class and scale of a dimension; no class when it is whole, which is an error if it is to be cut."""
+    try:
+        index, scale = classes.class_of(value, dim)
+    except KeyError:  # packed bytes, which no op but an unpack reads
+        return None, 1
+    found = classes.classes[index]
+    if found.kind != "whole":
+        return index, scale
+    if cut:
+        message = (
+            f"dimension {dim} of a token of {value.type} cannot be cut: {found.reason}"
+        )
         raise PassFailedException(message)
-    return index, scale
+    return None, 1
 
 
 def _shape(
@@ -171,5 +188,5 @@ def _shape(
         return ()
     try:
         return classes.tile_shape(value, points)
-    except KeyError:  # packed bytes, which no op but an unpack reads
+    except KeyError:  # packed bytes
         return shape(value)

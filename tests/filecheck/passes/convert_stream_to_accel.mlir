@@ -1,0 +1,85 @@
+// RUN: xdsl-opt %s --split-input-file -p convert-stream-to-accel | filecheck %s
+
+// A FIFO of depth 2 is two slots: the copy of tile i waits for the launch of tile i - 2, whose event
+// has rotated through the loop, and the launch for the copy.
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT:    [[RAN:%[a-z0-9_]+]] = func.call @double(%x, %y)
+// CHECK-NEXT:    accel.wait [[RAN]]
+// CHECK-NEXT:    func.return
+// CHECK-LABEL: func.func private @double
+// CHECK-SAME:      attributes {accel.kernel = "double"}
+// CHECK:         [[START:%[a-z0-9_]+]] = accel.start
+// CHECK:         [[SLOTS:%[a-z0-9_]+]] = tier.alloc offset 0 : memref<2x2x16xf32, "sram">
+// CHECK:         [[OLD:%[a-z0-9_]+]], [[LAST:%[a-z0-9_]+]] = scf.for [[I:%[a-z0-9_]+]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args([[A:%[a-z0-9_]+]] = [[START]], [[B:%[a-z0-9_]+]] = [[START]]) -> (!accel.event, !accel.event) {
+// CHECK:           [[N:%[a-z0-9_]+]] = arith.remui [[I]], %{{.*}} : index
+// CHECK:           [[SLOT:%[a-z0-9_]+]] = memref.subview [[SLOTS]][[[N]], 0, 0] [1, 2, 16] [1, 1, 1]
+// CHECK:           [[THERE:%[a-z0-9_]+]] = tier.copy %{{.*}} to [[SLOT]] after([[A]])
+// CHECK-NEXT:      [[RAN:%[a-z0-9_]+]] = accel.launch on "vector" after([[THERE]]) ins([[SLOT]] :
+// CHECK:             arith.addf %{{.*}} : tensor<2x16xf32>
+// CHECK:           scf.yield [[B]], [[RAN]]
+// CHECK:         func.return [[LAST]]
+!row = !stream.stream<tensor<2x16xf32>, [4], affine_map<(d0) -> (d0, 0)>>
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @main(%x: memref<8x16xf32, "ddr">, %y: memref<8x16xf32, "sram">) {
+    accel.kernel "double" ins(%x : memref<8x16xf32, "ddr">) outs(%y : memref<8x16xf32, "sram">) {
+    ^bb0(%x1: memref<8x16xf32, "ddr">, %y1: memref<8x16xf32, "sram">):
+      stream.graph {
+        %s = stream.read %x1 : memref<8x16xf32, "ddr"> -> !row
+        %f = stream.fifo %s depth 2 tier "sram" offset 0 : !row
+        %t = stream.map on "vector" (%f : !row) -> (!row) {
+        ^bb1(%v: tensor<2x16xf32>):
+          %u = arith.addf %v, %v : tensor<2x16xf32>
+          stream.yield %u : tensor<2x16xf32>
+        }
+        stream.write %t to %y1 {in_place} : !row, memref<8x16xf32, "sram">
+      }
+    }
+    func.return
+  }
+}
+
+// -----
+
+// A sum starts anew in the first of its inner trips: the old content of its slot is not used there.
+// CHECK-LABEL: func.func private @sum
+// CHECK:         scf.for [[K:%[a-z0-9_]+]] = %{{.*}} to
+// CHECK:           accel.launch on "array"{{.*}} ins(%{{.*}}, %{{.*}}, [[K]] :
+// CHECK-NEXT:      ^bb0(%{{.*}}: tensor<1x32xi8>, %{{.*}}: tensor<1x256xi8>, [[AT:%[a-z0-9_]+]]: index, [[OUT:%[a-z0-9_]+]]: tensor<1x32xi32>):
+// CHECK-NEXT:        [[ZERO:%[a-z0-9_]+]] = arith.constant 0 : index
+// CHECK-NEXT:        [[FIRST:%[a-z0-9_]+]] = arith.cmpi eq, [[AT]], [[ZERO]] : index
+// CHECK-NEXT:        [[ZEROS:%[a-z0-9_]+]] = arith.constant dense<0> : tensor<1x32xi32>
+// CHECK-NEXT:        [[ACC:%[a-z0-9_]+]] = arith.select [[FIRST]], [[ZEROS]], [[OUT]] : tensor<1x32xi32>
+// CHECK:             ternary.matmul %{{.*}}, %{{.*}} acc [[ACC]]
+!q = !stream.stream<tensor<1x32xi8>, [4], affine_map<(d0) -> (0, d0)>>
+!w = !stream.stream<tensor<1x256xi8>, [4], affine_map<(d0) -> (d0, 0)>>
+!a = !stream.stream<tensor<1x32xi32>, [], affine_map<() -> (0, 0)>>
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @main(%q: memref<1x128xi8, "sram">, %w: memref<4x256xi8, "sram">, %y: memref<1x32xi32, "sram">) {
+    accel.kernel "sum" ins(%q, %w : memref<1x128xi8, "sram">, memref<4x256xi8, "sram">) outs(%y : memref<1x32xi32, "sram">) {
+    ^bb0(%q1: memref<1x128xi8, "sram">, %w1: memref<4x256xi8, "sram">, %y1: memref<1x32xi32, "sram">):
+      stream.graph {
+        %s = stream.read %q1 {in_place} : memref<1x128xi8, "sram"> -> !q
+        %p = stream.read %w1 {in_place} : memref<4x256xi8, "sram"> -> !w
+        %t = stream.reduce on "array" (%s, %p : !q, !w) inits [0 : i32] -> (!a) {
+        ^bb1(%acc: tensor<1x32xi32>, %v: tensor<1x32xi8>, %b: tensor<1x256xi8>):
+          %u = ternary.unpack %b {packing = #ternary.packing<trits1in2, order = rows>} : tensor<1x256xi8> -> tensor<32x32x!ternary.trit>
+          %r = ternary.matmul %v, %u acc %acc : (tensor<1x32xi8>, tensor<32x32x!ternary.trit>, tensor<1x32xi32>) -> tensor<1x32xi32>
+          stream.yield %r : tensor<1x32xi32>
+        }
+        stream.write %t to %y1 {in_place} : !a, memref<1x32xi32, "sram">
+      }
+    }
+    func.return
+  }
+}
+
+// -----
+
+// Nothing to convert: a function without kernels stays.
+// CHECK-LABEL: func.func @copy
+// CHECK-NEXT:    func.return %x
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @copy(%x: memref<4xf32, "ddr">) -> memref<4xf32, "ddr"> {
+    func.return %x : memref<4xf32, "ddr">
+  }
+}

@@ -1,0 +1,87 @@
+// RUN: xdsl-opt %s --split-input-file -p place-buffers | filecheck %s
+
+// A value between two kernels stays on chip, where both units work on it in place. Arguments and
+// results stay with the host, behind FIFOs of two tokens.
+// CHECK-LABEL: func.func @between(%x: memref<4x16xf32, "ddr">) -> memref<4x16xf32, "ddr">
+// CHECK-DAG:     [[Y:%[a-z0-9_]+]] = tier.alloc offset {{[0-9]+}} : memref<4x16xf32, "sram">
+// CHECK-DAG:     [[Z:%[a-z0-9_]+]] = tier.alloc offset 0 : memref<4x16xf32, "ddr">
+// CHECK:         accel.kernel "double" ins(%x : memref<4x16xf32, "ddr">) outs([[Y]] : memref<4x16xf32, "sram">)
+// CHECK:           [[R:%[a-z0-9_]+]] = stream.read %{{.*}} : memref<4x16xf32, "ddr">
+// CHECK-NEXT:      stream.fifo [[R]] depth 2 tier "sram" offset {{[0-9]+}}
+// CHECK:           stream.write %{{.*}} to %{{.*}} {in_place}
+// CHECK:         accel.kernel "square" ins([[Y]] : memref<4x16xf32, "sram">) outs([[Z]] : memref<4x16xf32, "ddr">)
+// CHECK:           stream.read %{{.*}} {in_place}
+// CHECK:           stream.fifo %{{.*}} depth 2 tier "sram" offset {{[0-9]+}}
+// CHECK-NEXT:      stream.write %{{.*}} to %{{[^ ]*}} :
+// CHECK:         func.return [[Z]]
+#row = affine_map<(d0) -> (d0, 0)>
+!row = !stream.stream<tensor<1x16xf32>, [4], #row>
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @between(%x: tensor<4x16xf32>) -> tensor<4x16xf32> {
+    %y = accel.kernel "double" ins(%x : tensor<4x16xf32>) -> (tensor<4x16xf32>) {
+    ^bb0(%x1: tensor<4x16xf32>):
+      %g = stream.graph -> tensor<4x16xf32> {
+        %s = stream.read %x1 : tensor<4x16xf32> -> !row
+        %t = stream.map on "vector" (%s : !row) -> (!row) {
+        ^bb1(%v: tensor<1x16xf32>):
+          %u = arith.addf %v, %v : tensor<1x16xf32>
+          stream.yield %u : tensor<1x16xf32>
+        }
+        %w = stream.write %t : !row -> tensor<4x16xf32>
+        stream.yield %w : tensor<4x16xf32>
+      }
+      accel.yield %g : tensor<4x16xf32>
+    }
+    %z = accel.kernel "square" ins(%y : tensor<4x16xf32>) -> (tensor<4x16xf32>) {
+    ^bb0(%x2: tensor<4x16xf32>):
+      %g2 = stream.graph -> tensor<4x16xf32> {
+        %s2 = stream.read %x2 : tensor<4x16xf32> -> !row
+        %t2 = stream.map on "vector" (%s2 : !row) -> (!row) {
+        ^bb1(%v2: tensor<1x16xf32>):
+          %u2 = arith.mulf %v2, %v2 : tensor<1x16xf32>
+          stream.yield %u2 : tensor<1x16xf32>
+        }
+        %w2 = stream.write %t2 : !row -> tensor<4x16xf32>
+        stream.yield %w2 : tensor<4x16xf32>
+      }
+      accel.yield %g2 : tensor<4x16xf32>
+    }
+    func.return %z : tensor<4x16xf32>
+  }
+}
+
+// -----
+
+// A cache is updated in place. A called function takes a buffer for each result that is not in an
+// argument of its own, and returns nothing.
+// CHECK-LABEL: func.func private @append
+// CHECK-SAME:      (%c: memref<1x2x8x4xf32, "ddr">, %n: memref<1x2x1x4xf32, "ddr">, %p: index, [[OUT:%[a-z0-9_]+]]: memref<1x1x1x4xf32, "ddr">)
+// CHECK-NEXT:    [[PART:%[a-z0-9_]+]] = memref.subview %c[0, 0, %p, 0] [1, 2, 1, 4] [1, 1, 1, 1]
+// CHECK:         tier.copy %n to [[PART]]
+// CHECK:         tier.copy %{{.*}} to [[OUT]]
+// CHECK:         func.return
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT:    [[B:%[a-z0-9_]+]] = tier.alloc offset 0 : memref<1x1x1x4xf32, "ddr">
+// CHECK-NEXT:    func.call @append(%c, %n, %p, [[B]])
+// CHECK-NEXT:    func.return %c, [[B]]
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func private @append(%c: tensor<1x2x8x4xf32>, %n: tensor<1x2x1x4xf32>, %p: index) -> (tensor<1x2x8x4xf32>, tensor<1x1x1x4xf32>) {
+    %d = attention.kv_write %c, %n at %p : tensor<1x2x8x4xf32>, tensor<1x2x1x4xf32> -> tensor<1x2x8x4xf32>
+    %m = tensor.extract_slice %n[0, 0, 0, 0] [1, 1, 1, 4] [1, 1, 1, 1] : tensor<1x2x1x4xf32> to tensor<1x1x1x4xf32>
+    func.return %d, %m : tensor<1x2x8x4xf32>, tensor<1x1x1x4xf32>
+  }
+  func.func @main(%c: tensor<1x2x8x4xf32> {tf.aliasing_output = 0 : i32}, %n: tensor<1x2x1x4xf32>, %p: index) -> (tensor<1x2x8x4xf32>, tensor<1x1x1x4xf32>) {
+    %d, %m = func.call @append(%c, %n, %p) : (tensor<1x2x8x4xf32>, tensor<1x2x1x4xf32>, index) -> (tensor<1x2x8x4xf32>, tensor<1x1x1x4xf32>)
+    func.return %d, %m : tensor<1x2x8x4xf32>, tensor<1x1x1x4xf32>
+  }
+}
+
+// -----
+
+// @weights runs on the host and stays on tensors.
+// CHECK-LABEL: func.func @weights(%w: tensor<4xf32>) -> tensor<4xf32>
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @weights(%w: tensor<4xf32>) -> tensor<4xf32> {
+    func.return %w : tensor<4xf32>
+  }
+}
