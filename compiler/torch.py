@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch._functorch._aot_autograd.utils import make_boxed_func
 from torch._functorch.aot_autograd import aot_module_simplified
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dfc import region
 from dfc.errors import DfcError, InputError, suggest
@@ -98,7 +99,7 @@ def compile_graph(
     positions = {i: n.name for i, n in enumerate(placeholders) if n.name in static}
     graph = Graph(positions, len(placeholders), options)
     own = decompositions()
-    with torch.no_grad() if not gradients else torch.enable_grad():
+    with nullcontext() if gradients else torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         compiled = aot_module_simplified(
             module,
             list(example_inputs),

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -109,7 +109,7 @@ def build(
             model = construct(found)
             replace_linear(model, found.linear, kind, draw=not abstract)
         if hasattr(model, "tie_weights"):
-            model.tie_weights()  # skipped together with drawing weights
+            cast(Any, model).tie_weights()  # skipped together with drawing weights
         if not abstract:
             perturb_vectors(model)
     return model.eval()

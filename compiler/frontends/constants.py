@@ -44,7 +44,7 @@ def is_foldable(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
     return (
         node.target.namespace in ("aten", "prims")
         and torch.Tag.nondeterministic_seeded not in node.target.tags
-        and not node.target._schema.is_mutable
+        and not node.target.name().partition(".")[0].endswith("_")
     )
 
 

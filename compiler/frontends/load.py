@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 import torch.utils._pytree as pytree
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dfc import zoo
 from dfc.frontends import huggingface
 from dfc.frontends.lower import lower
 from dfc.frontends.preparation import prepare
+from dfc.frontends.rewrite import keep_meaning, parameters
 from dfc.frontends.text import load_mlir
 from dfc.frontends.trace import Function, fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
@@ -169,6 +170,8 @@ def trace_module(
 ) -> Traced:
     """A module and example arguments as `@main`; results are the tensors of its result."""
     own = model if prepared else prepare(model)
+    if isinstance(own, fx.GraphModule):
+        keep_meaning(own, parameters(own))
     wrapper = Flat(own, args, kwargs or {})
     functions = trace(wrapper, wrapper.tensors, "main", strip=PREFIX)
     entry = functions[0]

@@ -2,29 +2,35 @@
 """Rewrites of Dynamo's graphs: attention and three-valued linear layers before they are decomposed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from dfc.frontends import ops
+
+ATTENTION = (
+    functional.scaled_dot_product_attention,
+    torch.ops.aten.scaled_dot_product_attention.default,
+)
+LINEAR = (functional.linear, torch.ops.aten.linear.default)
+"""The functions that are looked for, as Dynamo and as `torch.export` write them."""
 
 
 def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> None:
     """
     Put dfc's operators in place of attention and of linear layers with three-valued weights.
 
-    `weights` holds the placeholders of parameters with their present values; what they hold
-    later is checked at each call.
+    `weights` holds the nodes of parameters with their present values; what they hold later is
+    checked at each call.
     """
     for node in list(module.graph.nodes):
-        if node.op != "call_function":
-            continue
-        if node.target is functional.scaled_dot_product_attention:
+        if node.target in ATTENTION:
             if is_plain_attention(node):
                 node.target = attention
-        elif node.target is functional.linear:
+        elif node.target in LINEAR:
             weight: Any = (
                 node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
             )
@@ -34,23 +40,63 @@ def keep_meaning(module: fx.GraphModule, weights: Mapping[fx.Node, Tensor]) -> N
     module.recompile()
 
 
+def parameters(module: fx.GraphModule) -> dict[fx.Node, Tensor]:
+    """The nodes of an exported program's module that fetch a parameter or a buffer."""
+    tensors = dict(module.named_parameters(remove_duplicate=False))
+    tensors |= dict(module.named_buffers(remove_duplicate=False))
+    return {
+        node: tensors[str(node.target)]
+        for node in module.graph.nodes
+        if node.op == "get_attr" and str(node.target) in tensors
+    }
+
+
+class KeepAttention(TorchFunctionMode):
+    """Within, `scaled_dot_product_attention` is dfc's operator wherever it says the same."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            given = attention_arguments(args, kwargs)
+            if says_the_same(given):
+                return attention(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
 def is_three_valued(value: Tensor) -> bool:
     """Whether a parameter holds -s, 0 and s only."""
     return value.ndim == 2 and value.is_floating_point() and ops.three_valued(value)
 
 
 def is_plain_attention(node: fx.Node) -> bool:
-    """Whether dfc's attention says the same: no dropout, four dimensions, equal depths."""
+    """Whether dfc's attention says the same as this node."""
+    given = attention_arguments(node.args, node.kwargs)
+    for name, value in given.items():
+        if isinstance(value, fx.Node):
+            given[name] = value.meta.get("example_value", value.meta.get("val"))
+    return says_the_same(given)
+
+
+def attention_arguments(args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of `scaled_dot_product_attention` by name."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
-    given: dict[str, Any] = dict(zip(names, node.args, strict=False))
-    given |= node.kwargs
-    values = [given[name].meta.get("example_value") for name in names[:3]]
-    if given.get("dropout_p", 0.0) != 0.0 or any(
-        v is None or v.ndim != 4 for v in values
-    ):
+    return dict(zip(names, args, strict=False)) | dict(kwargs)
+
+
+def says_the_same(given: Mapping[str, Any]) -> bool:
+    """Whether these arguments suit: no dropout, four dimensions, equal depths, floats dfc has."""
+    values = [given.get(name) for name in ("query", "key", "value")]
+    if any(v is None or v.ndim != 4 or v.dtype not in FLOATS for v in values):
         return False
-    q, k, v = (value.shape for value in values)
-    return q[3] == k[3] == v[3] and q[1] % k[1] == 0
+    q, k, v = (cast(Tensor, value).shape for value in values)
+    same = q[3] == k[3] == v[3] and q[0] == k[0] and q[1] % k[1] == 0
+    return same and given.get("dropout_p", 0.0) == 0.0
+
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+"""The dtypes of dfc's attention."""
 
 
 def attention(

@@ -10,11 +10,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, fx, nn
 from torch._functorch.aot_autograd import aot_export_module
-from torch.fx import config as fx_config
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx import config as fx_config
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dfc.frontends.constants import fold_constants
 from dfc.frontends.layers import LayerFunction, Outliner, layer_tensors, starred
+from dfc.frontends.rewrite import KeepAttention
 
 Kind = Literal["input", "position", "state", "weight", "unused"]
 
@@ -150,7 +152,7 @@ def trace(
 
 def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
     """`aot_export_module` for inference."""
-    with without_stack_traces():
+    with without_stack_traces(), KeepAttention(), sdpa_kernel(SDPBackend.MATH):
         module, signature = aot_export_module(
             root, tuple(inputs), trace_joint=False, decompositions=decompositions()
         )

@@ -336,3 +336,53 @@ def test_random_numbers_are_no_constants():
 
     with pytest.raises(LoweringError, match="rand"):
         trace_module(Noise(), (torch.randn(4, 4),))
+
+
+class Attending(nn.Module):
+    """PyTorch's own attention, on grouped heads where `group` is not 1."""
+
+    def __init__(self, group: int = 1, depth: int = 8) -> None:
+        super().__init__()
+        self.group, self.depth = group, depth
+
+    def forward(self, q: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        k = q[:, :: self.group]
+        v = k[..., : self.depth]
+        return nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, enable_gqa=self.group > 1
+        )
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_pytorchs_attention_becomes_the_op(group: int):
+    with zoo.seeded(0):
+        q, mask = torch.randn(2, 4, 5, 8), torch.rand(5, 5) < 0.7
+    mask[2] = False
+    model = Attending(group)
+    own = trace_module(model, (q, mask))
+    assert "attention.sdpa" in {op.name for op in own.module.walk()}
+    (got,) = agree(own, "main", [q.numpy(), mask.numpy()])
+    assert error(got, model(q, mask).numpy()) < 1e-6
+
+
+def test_attention_that_the_op_does_not_say_is_written_out():
+    with zoo.seeded(0):
+        q, mask = torch.randn(2, 4, 5, 8), torch.ones(5, 5, dtype=torch.bool)
+    model = Attending(depth=4)
+    own = trace_module(model, (q, mask))
+    assert "attention.sdpa" not in {op.name for op in own.module.walk()}
+    (got,) = agree(own, "main", [q.numpy(), mask.numpy()])
+    assert error(got, model(q, mask).numpy()) < 1e-6
+
+
+def test_an_exported_programs_three_valued_layers_are_ternary(tmp_path):
+    with zoo.seeded(0):
+        model, x = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4)), torch.randn(3, 16)
+    model[0].weight.data = torch.randint(-1, 2, (8, 16)) * 0.5
+    path = tmp_path / "m.pt2"
+    torch.export.save(torch.export.export(model, (x,)), path)
+    own = load_model(str(path))
+    names = [op.name for op in own.module.walk()]
+    assert names.count("ternary.linear") == 1
+    assert names.count("linalg.matmul") == 1
+    agree(own, "main", [x.numpy()])

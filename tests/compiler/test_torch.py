@@ -156,6 +156,24 @@ def test_training_gives_pytorchs_gradients():
     assert close(model[0].weight.grad, want)
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_pytorchs_attention_with_and_without_gradients(gradients: bool):
+    class Attending(nn.Module):
+        def forward(self, q: Tensor) -> Tensor:
+            return nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True)
+
+    q, same = (torch.ones(1, 2, 5, 8).requires_grad_(gradients) for _ in range(2))
+    with torch.no_grad():
+        q.normal_(generator=torch.Generator().manual_seed(0))
+        same.copy_(q)
+    got, want = compiled(Attending())(q), Attending()(same)
+    assert close(got, want)
+    assert dfc.last_report().fallbacks == []
+    if gradients:
+        got.square().sum().backward(), want.square().sum().backward()
+        assert close(q.grad, same.grad)
+
+
 @torch.no_grad()
 def test_in_place_updates_of_inputs_and_buffers():
     class Counter(nn.Module):
