@@ -27,11 +27,12 @@ VIEWS = tensor.ExpandShapeOp | tensor.CollapseShapeOp | tensor.ExtractSliceOp
 
 @dataclass(eq=False)
 class Fifo:
-    """A FIFO to be: its stream, tier and depth."""
+    """A FIFO to be: its stream, tier and depth; `sole` when a unit has no other slot for weights."""
 
     type: stream.StreamType
     tier: str
     depth: int
+    sole: bool = False
 
     @property
     def size(self) -> int:
@@ -204,24 +205,24 @@ def _node_edge(
 def _add_fifos(edge: Edge, tier: str, target: Target) -> None:
     """A FIFO in this tier, and a second one in front of units that do not reach it."""
     kind = stream.stream_type(edge.origin)
-    edge.fifo = Fifo(kind, tier, _depth(edge.leaves, tier, kind, target))
+    edge.fifo = _fifo(edge.leaves, tier, kind, target)
     for leaf in edge.leaves:
         if leaf.direct or leaf.node is None:
             continue
         unit = unit_of(leaf.node, target)
         if not reaches(leaf.use, unit, tier):
             home = home_tier(leaf.use, unit)
-            leaf.second = Fifo(kind, home, _depth([leaf], home, kind, target))
+            leaf.second = _fifo([leaf], home, kind, target)
 
 
-def _depth(
+def _fifo(
     leaves: list[Leaf], tier: str, kind: stream.StreamType, target: Target
-) -> int:
-    """Two tokens; one when there is only one, or the unit holds its weights in one slot."""
+) -> Fifo:
+    """Of two tokens; of one when there is only one, or the unit holds its weights in one slot."""
     slots = [2]
     for leaf in leaves:
         if leaf.node is not None and is_weight(token_argument(leaf.use)):
             unit = unit_of(leaf.node, target)
             if tier == (unit.weight_tier or unit.data_tier):
                 slots.append(unit.weight_slots.value)
-    return min(kind.tokens, *slots)
+    return Fifo(kind, tier, min(kind.tokens, *slots), 1 in slots)

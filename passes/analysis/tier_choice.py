@@ -7,6 +7,9 @@ write it), if everything still fits by first fit over lifetimes. A buffer on chi
 reach needs no FIFO. At last the FIFOs of arguments are made live one kernel earlier where that
 fits, so that weights are loaded while the kernel before computes.
 
+A unit with one slot for weights (`weight_slots = 1`) has one buffer for those of all its kernels, at
+offset 0 of its weight tier: no load overlaps a launch on the weights before, in whichever kernel.
+
 A called function's buffers begin at offset 0 of each tier; while it runs, its caller keeps that
 part free. So a function is placed once however often it is called.
 """
@@ -105,14 +108,21 @@ class TierChoice:
                     ),
                 )
         for op in self.kernels:
-            time = self.found.time[op]
-            for fifo in self.edges[op].fifos:
-                name = f"a FIFO of {fifo.depth} tokens {fifo.type.token} in `{op.sym.data}`"
-                first = time - (fifo in self.early)
-                yield fifo, Request(name, fifo.tier, fifo.size, first, time)
+            yield from self._fifos_of(op)
         for op in self.found.ops:
             if isinstance(op, CallOp):
                 yield from self._frames_of(op)
+
+    def _fifos_of(self, op: accel.KernelOp) -> Iterator[tuple[Fifo, Request]]:
+        """FIFOs live while their kernel runs, or one earlier; several weights share a sole slot side by side."""
+        time = self.found.time[op]
+        taken = dict.fromkeys(self.target.tier, 0)
+        for fifo in self.edges[op].fifos:
+            name = f"a FIFO of {fifo.depth} tokens {fifo.type.token} in `{op.sym.data}`"
+            first = time - (fifo in self.early)
+            offset = taken[fifo.tier] if fifo.sole else None
+            taken[fifo.tier] += fifo.size * fifo.sole
+            yield fifo, Request(name, fifo.tier, fifo.size, first, time, offset)
 
     def _frames_of(self, op: CallOp) -> Iterator[tuple[None, Request]]:
         name, time = op.callee.string_value(), self.found.time[op]
@@ -181,6 +191,8 @@ class TierChoice:
         ]
 
     def _load_early(self, fifo: Fifo) -> None:
+        if fifo.sole:
+            return
         self.early.add(fifo)
         if isinstance(self._fit(), Misfit):
             self.early.discard(fifo)

@@ -167,7 +167,7 @@ class AttentionEngine(Unit):
             if stream is not None:
                 loads = Loads()
                 loads.add(stream)
-                parts += loads.beyond(busy)
+                parts += loads.beyond(busy, f"{what} transfer")
             softmax = keys * span.heads * update.exact
             parts.append(Part(softmax, f"{what} softmax", (update,)))
             parts.append(Part(keys * fill.exact, f"{what} fill", (fill,)))

@@ -62,7 +62,7 @@ class Loads:
             )
             self.numbers[lane.resource] = lane.numbers
 
-    def beyond(self, busy: Fraction) -> tuple[Part, ...]:
+    def beyond(self, busy: Fraction, what: str = "transfer") -> tuple[Part, ...]:
         """What the slowest lane takes longer than the compute."""
         if not self.ticks:
             return ()
@@ -70,7 +70,7 @@ class Loads:
         wait = self.ticks[slowest] - busy
         if wait <= 0:
             return ()
-        return (Part(wait, "transfer", self.numbers[slowest], slowest),)
+        return (Part(wait, what, self.numbers[slowest], slowest),)
 
 
 class Unit(BaseModel):
