@@ -16,9 +16,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dfc import region
 from dfc.errors import DfcError, InputError, suggest
 from dfc.frontends.constants import fold_constants
+from dfc.frontends.functions import tidy
 from dfc.frontends.partition import Plan, partition
 from dfc.frontends.rewrite import keep_meaning
-from dfc.frontends.trace import decompositions, tidy
+from dfc.frontends.trace import decompositions
 from dfc.graph_reports import GraphReport, begin_call, last_report
 from dfc.region import Options
 from dfc.runtime.machine import load_target

@@ -5,43 +5,35 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
-import ml_dtypes
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
-    AffineMapAttr,
     AnyFloat,
     ArrayAttr,
     BFloat16Type,
     BytesAttr,
-    DenseArrayBase,
     DenseIntOrFPElementsAttr,
     FloatAttr,
-    IndexType,
-    IntegerAttr,
     ModuleOp,
     StringAttr,
-    TensorType,
-    UnregisteredOp,
-    i32,
 )
-from xdsl.dialects.linalg.attrs import IteratorTypeAttr
-from xdsl.dialects.linalg.ops import GenericOp
-from xdsl.dialects.tensor import ExtractOp, FromElementsOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineDimExpr
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.parser import Parser
-from xdsl.printer import Printer
 
-from dfc.runtime.errors import DfcError
+from dfc.runtime.mlir_ops import (
+    RESHAPES,
+    LoweringError,
+    bfloat16_elements,
+    build,
+    reshape_scalar,
+    static_shape,
+)
+from dfc.runtime.mlir_text import ORIGIN, to_text
 
-ORIGIN = "dfc.origin"
-"""The discardable attribute that stands for an MLIR location."""
+__all__ = ["ORIGIN", "LoweringError", "to_text"]
 
 SMALL = 16
 """Elements up to which a splat is written out: xDSL counts the values of strides and paddings."""
@@ -56,14 +48,6 @@ TO_LINALG = (
     "func.func(canonicalize,torch-finalizing-backend-type-conversion,canonicalize,cse))"
 )
 """The torch dialect to linalg on tensors; operators of `dfc` pass through untouched."""
-
-
-class LoweringError(DfcError):
-    """Upstream MLIR refused a module; `origins` are those of the ops it named."""
-
-    def __init__(self, message: str, origins: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.origins = tuple(origins)
 
 
 @cache
@@ -392,20 +376,6 @@ Translate = Callable[
 """(name, operands, result types, attributes, origin, block to append to) -> results."""
 
 
-def bfloat16_elements(text: str) -> np.ndarray:
-    """The elements of `dense<…> : tensor<…xbf16>`, hex literals read as bits."""
-    inner = text[text.index("<") + 1 : text.rindex("> :")]
-    if inner.startswith('"0x'):
-        return np.frombuffer(bytes.fromhex(inner[3:-1]), np.uint16)
-    bits = [
-        int(word, 16)
-        if word.startswith("0x")
-        else int(np.array(float(word), ml_dtypes.bfloat16).view(np.uint16))
-        for word in re.findall(r"[^\s\[\],]+", inner)
-    ]
-    return np.array(bits, np.uint16)
-
-
 def origin_of(location: Any) -> Attribute | None:
     """A location's names: a string, an array of strings, or None."""
     from torch_mlir import ir
@@ -420,138 +390,12 @@ def origin_of(location: Any) -> Attribute | None:
     return None
 
 
-def build(
-    context: Context,
-    name: str,
-    operands: Sequence[SSAValue],
-    types: Sequence[Attribute],
-    attributes: Mapping[str, Attribute],
-    regions: Sequence[Region],
-) -> Operation:
-    """
-    One xDSL op by name; inherent attributes become properties where the op has them.
-
-    A named linalg op that xDSL lacks becomes the `linalg.generic` it stands for.
-    """
-    kind = context.get_op(name)
-    if name.startswith("linalg.") and issubclass(kind, UnregisteredOp):
-        return generalise(operands, types, attributes, regions)
-    if issubclass(kind, UnregisteredOp):
-        return kind.create(
-            operands=operands,
-            result_types=types,
-            attributes={**attributes, "op_name__": StringAttr(name)},
-            regions=regions,
-        )
-    known = kind.get_irdl_definition().properties.keys() | {
-        "operandSegmentSizes",
-        "resultSegmentSizes",
-    }
-    return kind.create(
-        operands=operands,
-        result_types=types,
-        properties={n: a for n, a in attributes.items() if n in known},
-        attributes={n: a for n, a in attributes.items() if n not in known},
-        regions=regions,
-    )
-
-
-def static_shape(kind: Attribute) -> tuple[int, ...]:
-    """The shape of a tensor type."""
-    return tuple(cast("TensorType[Attribute]", kind).get_shape())
-
-
-RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape")
-
-
-def reshape_scalar(source: SSAValue, target: Attribute) -> list[Operation]:
-    """
-    A tensor of one element in another shape, one of the two of rank 0.
-
-    xDSL's reshapes insist on dimensions to group: take the element out and put it back.
-    """
-    kind = cast("TensorType[Attribute]", source.type)
-    zero = ConstantOp(IntegerAttr(0, IndexType()))
-    places = [zero.result] * len(kind.get_shape())
-    element = ExtractOp(source, places, kind.element_type)
-    made = FromElementsOp.create(operands=[element.result], result_types=[target])
-    return [*([zero] if places else []), element, made]
-
-
-def generalise(
-    operands: Sequence[SSAValue],
-    types: Sequence[Attribute],
-    attributes: Mapping[str, Attribute],
-    regions: Sequence[Region],
-) -> Operation:
-    """A named linalg op as `linalg.generic`: a loop that no output depends on reduces."""
-    maps = cast("ArrayAttr[AffineMapAttr] | None", attributes.get("indexing_maps"))
-    if maps is None:
-        raise LoweringError("a named linalg op without indexing maps")
-    outputs = len(types)
-    kept = {
-        expr.position
-        for m in maps.data[-outputs:]
-        for expr in m.data.results
-        if isinstance(expr, AffineDimExpr)
-    }
-    kinds = [
-        IteratorTypeAttr.parallel() if d in kept else IteratorTypeAttr.reduction()
-        for d in range(maps.data[0].data.num_dims)
-    ]
-    segments = [len(operands) - outputs, outputs]
-    return GenericOp.create(
-        operands=operands,
-        result_types=types,
-        properties={
-            "indexing_maps": maps,
-            "iterator_types": ArrayAttr(kinds),
-            "operandSegmentSizes": DenseArrayBase.from_list(i32, segments),
-        },
-        regions=regions,
-    )
-
-
 def to_xdsl(module: Any, translate: Translate | None = None) -> ModuleOp:
     """A module of the bindings as an xDSL module; locations become `dfc.origin`."""
     return Importer(translate).module(module)
 
 
 # ---------------------------------------------------------------- xDSL to MLIR
-
-
-class LocationPrinter(Printer):
-    """Prints the generic form that MLIR reads, with `dfc.origin` as each op's location."""
-
-    def print_op(self, op: Operation) -> None:
-        origin = op.attributes.pop(ORIGIN, None)
-        super().print_op(op)
-        if origin is not None:
-            op.attributes[ORIGIN] = origin
-            self.print_string(f" loc({location_text(origin)})")
-
-
-def location_text(origin: Attribute) -> str:
-    """`"a"` or `fused["a", "b"]`."""
-    if isinstance(origin, StringAttr):
-        return quoted(origin.data)
-    names = cast("ArrayAttr[StringAttr]", origin).data
-    return f"fused[{', '.join(quoted(name.data) for name in names)}]"
-
-
-def quoted(text: str) -> str:
-    """A string literal of MLIR."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def to_text(module: ModuleOp) -> str:
-    """The generic form of a module, dfc's ops included, as upstream MLIR parses it."""
-    stream = StringIO()
-    printer = LocationPrinter(
-        stream=stream, print_generic_format=True, print_properties_as_attributes=True
-    )
-    printer.print_op(module)
-    return stream.getvalue()
 
 
 def run_pipeline(module: ModuleOp, pipeline: str) -> ModuleOp:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from dfc.frontends import ops
-from dfc.frontends.trace import Function
+from dfc.frontends.functions import Function
 from dfc.frontends.traced import Traced, Value, check_inputs, to_numpy, to_tensor
 from dfc.runtime.errors import ModelError
 

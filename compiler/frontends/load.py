@@ -13,11 +13,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dfc import zoo
 from dfc.frontends import huggingface
+from dfc.frontends.functions import Function
 from dfc.frontends.lower import lower
 from dfc.frontends.preparation import prepare
 from dfc.frontends.rewrite import keep_meaning, parameters
 from dfc.frontends.text import load_mlir
-from dfc.frontends.trace import Function, fake_mode, trace
+from dfc.frontends.trace import fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
 from dfc.runtime.errors import ModelError
 

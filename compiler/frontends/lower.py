@@ -25,8 +25,8 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
 from dfc.dialects import attention, ternary
+from dfc.frontends.functions import Function
 from dfc.frontends.origins import name_values
-from dfc.frontends.trace import Function
 from dfc.runtime import mlir
 from dfc.runtime.mlir import ORIGIN, LoweringError
 

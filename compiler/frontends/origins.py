@@ -10,7 +10,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, Operation
 
-from dfc.frontends.trace import Function
+from dfc.frontends.functions import Function
 from dfc.runtime.mlir import ORIGIN
 
 ELEMENTS = {

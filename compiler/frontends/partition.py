@@ -10,7 +10,7 @@ import torch
 from torch import fx
 from torch._ops import OpOverload
 
-from dfc.frontends.trace import Argument, Function
+from dfc.frontends.functions import Argument, Function
 from dfc.frontends.traced import Fallback
 from dfc.runtime.errors import DfcError
 from dfc.runtime.mlir import LoweringError

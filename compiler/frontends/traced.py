@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from xdsl.dialects.builtin import ModuleOp
 
-from dfc.frontends.trace import Argument, Function
+from dfc.frontends.functions import Argument, Function
 from dfc.runtime.errors import ModelError
 
 Value = np.ndarray | int

@@ -15,7 +15,7 @@ from dfc.frontends import (
     trace_language_model,
     trace_module,
 )
-from dfc.frontends.trace import Function
+from dfc.frontends.functions import Function
 from dfc.runtime.errors import ModelError
 from dfc.runtime.interpreter import run
 from dfc.runtime.mlir import LoweringError
