@@ -5,13 +5,11 @@ from fractions import Fraction
 
 from xdsl.ir import Operation, SSAValue
 
-from dfc.dialects.utils import shape
 from dfc.passes.analysis.equal_ops import op_key
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import (
     fits,
 )
-from dfc.passes.analysis.op_loops import captured
 from dfc.runtime.machine import Access, Target
 
 Choice = dict[Operation, str]
@@ -56,20 +54,17 @@ class UnitChooser:
         """
         The units that can run all of `ops`, best first.
 
-        Units that reach the tables `ops` gather from in place come first, those that work in
-        the host's memory last, then the cheaper, then the first in the file.
+        Units that work in the host's memory come last, then counts the cost; of equals the
+        first in the file.
         """
-        order: dict[str, tuple[bool, bool, Fraction]] = {}
-        tables = any(shape(value) for op in ops for value in captured(op))
+        order: dict[str, tuple[bool, Fraction]] = {}
         for unit, model in self.target.unit.items():
             ticks = [self.ticks(unit, op) for op in ops]
             known = [t for t in ticks if t is not None]
             if len(known) != len(ticks):
                 continue
-            far = self.target.host_tier
-            reaches = far in (model.data_tier, *model.streams)
-            last = model.data_tier == far
-            order[unit] = (tables and not reaches, last, sum(known, Fraction()))
+            last = model.data_tier == self.target.host_tier
+            order[unit] = (last, sum(known, Fraction()))
         return sorted(order, key=order.__getitem__)
 
     def choices(self, group: Group) -> list[Choice]:

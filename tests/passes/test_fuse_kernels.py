@@ -178,6 +178,36 @@ def test_product_of_two_projections_rides_behind_the_last():
     assert set(units(made).values()) == {"tlmm"}
 
 
+def test_of_equal_savings_elementwise_work_rides_behind_the_product():
+    made = fused(
+        f"""
+    func.func @main(%q: tensor<4x64xi8>, %s: tensor<4xf32>, %w: tensor<64x64x!ternary.trit>, %c: tensor<f32>, %g: tensor<4x64xf16>) -> (tensor<4x64xi8>, tensor<4xf32>) {{
+      %m = ternary.matmul %q, %w : (tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> tensor<4x64xi32>
+      %u = ternary.dequantize %m, %s, %c : (tensor<4x64xi32>, tensor<4xf32>, tensor<f32>) -> tensor<4x64xf16>
+      {pointwise("%y", "%u, %g", "arith.mulf %a, %b", dtype="f16")}
+      %r, %t = ternary.quantize %y : tensor<4x64xf16> -> (tensor<4x64xi8>, tensor<4xf32>)
+      func.return %r, %t : tensor<4x64xi8>, tensor<4xf32>
+    }}""".replace("%r = arith", "%rr = arith").replace(
+            "linalg.yield %r", "linalg.yield %rr"
+        ),
+        "tellme-kv260",
+    )
+    assert kernels(made) == {
+        "matmul": ["ternary.matmul", "ternary.dequantize", "linalg.generic"],
+        "quantize": ["ternary.quantize"],
+    }
+
+
+def test_host_unit_is_the_last_choice_however_fast():
+    text = f"func.func @main(%x: tensor<4x64xf32>) -> tensor<4x64xf32> {{{pointwise('%y', '%x', 'math.exp %a')} func.return %y : tensor<4x64xf32> }}"
+    module = parse(MAPS + text)
+    fast = AttachTargetPass(
+        "tiny-npu", ("unit.host.gelement_per_s=100000", "unit.host.overhead_ns=0")
+    )
+    made = apply_to_clone(FuseKernelsPass(), apply_to_clone(fast, module))
+    assert units(made)["linalg.generic"] == "vector"
+
+
 def test_gather_goes_where_its_table_stands():
     made = fused("""
     func.func @main(%ids: tensor<4xi64>, %table: tensor<32x16xf32>) -> tensor<4x16xf32> {
