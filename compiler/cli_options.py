@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from dfc.errors import InputError
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Model = Annotated[
     str,
@@ -36,6 +38,13 @@ Dtype = Annotated[
     typer.Option(help="float32, float16 or bfloat16 instead of the model's."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of random inputs and weights.")]
+
+
+def check_suffix(path: str | None, suffix: str) -> None:
+    """Refuse an output file of another kind, before any work is done."""
+    if path is not None and not path.endswith(suffix):
+        message = f"expected an output file that ends in `{suffix}`, got `{path}`"
+        raise InputError(message, path)
 
 
 def overrides(pairs: list[str] | None) -> dict[str, object]:

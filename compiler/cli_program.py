@@ -15,6 +15,7 @@ from dfc.cli_options import (
     Seed,
     Set,
     TargetName,
+    check_suffix,
     overrides,
 )
 from dfc.cli_output import print_json, progress
@@ -105,6 +106,7 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Compute a model's values on the modelled machine."""
+    check_suffix(output, ".npz")
     with progress():
         from dfc.api import asked
         from dfc.running import run_model
@@ -141,6 +143,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Simulate a model's time, energy and memory; weights are not needed."""
+    check_suffix(output, ".json")
     numbers = contexts(context)
     with progress():
         from dfc.api import simulate

@@ -25,7 +25,7 @@ from dfc.workload import Workload, plan
 if TYPE_CHECKING:
     from dfc.check import Check
     from dfc.frontends import Traced
-    from dfc.frontends.trace import Argument
+    from dfc.frontends.functions import Argument
 
 PROMPT = 16
 """Tokens given to a language model when nothing is asked for; one more is decoded."""
@@ -46,8 +46,6 @@ class Done:
 
     def save(self, path: str) -> None:
         """Write the results to an `.npz` file."""
-        if not path.endswith(".npz"):
-            raise InputError(f"expected a name that ends in `.npz`, got `{path}`", path)
         np.savez(Path(path), **self.results)  # pyright: ignore[reportArgumentType]
 
     def as_dict(self) -> dict[str, Any]:

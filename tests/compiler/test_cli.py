@@ -122,6 +122,20 @@ def test_a_parse_error_names_line_and_column(file, capsys: pytest.CaptureFixture
         (["targets", "tellme"], "did you mean `tellme-kv260`"),
         (["targets", "{broken}"], "expected TOML"),
         (["models", "bitnet-tinny"], "did you mean `bitnet-tiny`?"),
+        (["simulate", "zoo:bitnet-tinny", "-t", "tiny-npu"], "did you mean"),
+        (["simulate", "x.onnx", "-t", "tiny-npu"], "other files are not read"),
+        (["simulate", "x.pt2", "-t", "tiny-npu"], "expected a model file at `x.pt2`"),
+        (["simulate", "{file}", "-t", "tiny-npu", "--prefill", "4"], "leave out"),
+        (["simulate", "{file}", "-t", "tiny-npu", "-o", "x.txt"], "`.json`"),
+        (["run", "{file}", "-t", "tiny-npu", "-o", "x.txt"], "`.npz`"),
+        (["run", "{file}", "-t", "tiny-npu", "--check"], "no PyTorch model"),
+        (["run", "{file}", "-t", "tiny-npu", "--inputs", "no.npz"], "cannot open"),
+        (["compile", "{file}", "-t", "tiny-npu", "--emit", "plcaed"], "`placed`"),
+        (["compile", "{file}", "-t", "tiny-npu", "--dtype", "float16"], "own dtypes"),
+        (
+            ["simulate", "zoo:bitnet-tiny", "-t", "tiny-npu", "--decode", "4"],
+            "`context`",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_1(
