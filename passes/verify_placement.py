@@ -18,8 +18,7 @@ read; that units reach what they use in place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from typing import cast
 
 from xdsl.context import Context
@@ -80,19 +79,31 @@ class FunctionCheck:
         extents = [e for op in self.ops for e in self._extents(op)]
         for extent in extents:
             self._check_capacity(extent)
-        for one, other in combinations(extents, 2):
-            same_call = one.op is other.op and isinstance(one.op, CallOp)
-            if not same_call and one.clashes(other):
-                fail(
-                    other.op,
-                    f"{one} and {other} overlap in tier `{one.tier}` while both are live",
-                )
+        self._check_overlaps(extents)
         for op in self.ops:
             if isinstance(op, accel.KernelOp):
                 self._check_units(op)
         if not is_private(self.function):
             self._check_host(extents)
         return extents
+
+    def _check_overlaps(self, extents: list[Extent]) -> None:
+        """Meet every pair once, those of a tier in the order of their first bytes."""
+        for where in self.target.tier:
+            placed = sorted(
+                (e for e in extents if e.tier == where), key=lambda e: e.begin
+            )
+            open_ends: list[Extent] = []
+            for extent in placed:
+                open_ends = [one for one in open_ends if one.end > extent.begin]
+                for one in open_ends:
+                    same_call = one.op is extent.op and isinstance(one.op, CallOp)
+                    if not same_call and one.clashes(extent):
+                        fail(
+                            extent.op,
+                            f"{one} and {extent} overlap in tier `{where}` while both are live",
+                        )
+                open_ends.append(extent)
 
     def _extents(self, op: Operation) -> Iterator[Extent]:
         if isinstance(op, tier.AllocOp):
@@ -103,8 +114,8 @@ class FunctionCheck:
                     yield self._fifo(inner, op)
         elif isinstance(op, CallOp):
             name, now = op.callee.string_value(), self.time[op]
-            for part in self.frames.get(name, []):
-                label = f"{part.name} of @{name}"
+            for part in joined(self.frames.get(name, [])):
+                label = f"buffers of @{name}"
                 yield Extent(op, label, part.tier, part.begin, part.end, now, now)
 
     def _alloc(self, op: tier.AllocOp) -> Iterator[Extent]:
@@ -201,6 +212,18 @@ class FunctionCheck:
                     node,
                     f"unit `{node.unit.data}` reaches {known}, got an operand in `{where}`",
                 )
+
+
+def joined(extents: list[Extent]) -> list[Extent]:
+    """The bytes of all extents as few extents that do not touch."""
+    found: list[Extent] = []
+    for extent in sorted(extents, key=lambda e: (e.tier, e.begin)):
+        last = found[-1] if found else None
+        if last is not None and last.tier == extent.tier and extent.begin <= last.end:
+            found[-1] = replace(last, end=max(last.end, extent.end))
+        else:
+            found.append(extent)
+    return found
 
 
 def is_memref(value: SSAValue) -> bool:

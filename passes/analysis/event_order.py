@@ -125,7 +125,7 @@ class Order:
         self.steps: list[Step] = []
         self.takes_events = takes_events
         self.results: list[Ref] = []
-        self._records: list[_Record] = []
+        self._records: dict[str | SSAValue, list[_Record]] = {}
         self._waited: set[Ref] = set()
         self._past: list[set[Ref]] = []
         self._covers: list[bool] = []
@@ -149,7 +149,8 @@ class Order:
         ]
         ahead = [start for start in starts if start.group < len(self._early)]
         self.results = list(self.last)
-        ends = [self._end(record, ahead) for record in self._records]
+        every = [record for records in self._records.values() for record in records]
+        ends = [self._end(record, ahead) for record in every]
         units = tuple(self._unit(ref) for ref in self.results)
         return Plan(self.groups, units, tuple(dict.fromkeys(starts)), tuple(ends))
 
@@ -216,12 +217,12 @@ class Order:
     def _needs(self, starts: Sequence[Start]) -> list[Ref]:
         """The events of earlier ops that conflict, without those that another of them stands for."""
         found: dict[Ref, None] = {}
-        for record in self._records:
-            if any(
-                (record.writes or start.writes) and record.region.overlaps(start.region)
-                for start in starts
-            ):
-                found |= dict.fromkeys(record.refs)
+        for start in starts:
+            for record in self._at(start.region):
+                if (record.writes or start.writes) and record.region.overlaps(
+                    start.region
+                ):
+                    found |= dict.fromkeys(record.refs)
         past = {ref for index, _ in found for ref in self._past[index]}
         self._waited |= set(found) & past
         return [ref for ref in found if ref not in past]
@@ -229,20 +230,30 @@ class Order:
     def _touches_outside(self, starts: Sequence[Start]) -> bool:
         """Whether bytes are touched that no op of the function has written before."""
         return not all(
-            any(r.writes and r.region.holds(start.region) for r in self._records)
+            any(
+                r.writes and r.region.holds(start.region)
+                for r in self._at(start.region)
+            )
             for start in starts
         )
 
+    def _at(self, region: Region) -> list[_Record]:
+        """The records of a region's tier or argument."""
+        return self._records.setdefault(region.root, [])
+
     def _record(self, step: Step, index: int) -> None:
         for end in step.plan.ends:
+            records = self._at(end.region)
             if end.writes:
-                self._records = [
+                records[:] = [
                     r
-                    for r in self._records
+                    for r in records
                     if not end.region.holds(r.region) or r.refs[0][0] == index
                 ]
             refs = tuple((index, done) for done in end.done)
-            self._records.append(_Record(end.region, end.writes, refs))
+            record = _Record(end.region, end.writes, refs)
+            if record not in records:
+                records.append(record)
 
     def _unit(self, ref: Ref) -> str | None:
         return self.steps[ref[0]].plan.units[ref[1]]

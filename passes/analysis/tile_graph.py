@@ -24,7 +24,8 @@ from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.kernel_loops import UNIT, KernelLoops
 from dfc.passes.analysis.origins import origins_of, set_origins
 from dfc.passes.analysis.resize import copy_ops, corner
-from dfc.passes.analysis.tile_cost import Tiling, is_trits, token_shape, trips_of
+from dfc.passes.analysis.tile_cost import Tiling, trips_of
+from dfc.passes.analysis.tile_edges import is_trits, token_shape
 from dfc.passes.analysis.tiled_nodes import TiledNode, made_again
 from dfc.passes.analysis.weight_layout import weight_layout
 

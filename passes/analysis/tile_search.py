@@ -9,22 +9,22 @@ first, without those whose lower bound is no better than the best found. What wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import permutations, product
 from math import ceil, prod
 
+from dfc.passes.analysis.dimension_classes import DimClass
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.kernel_loops import KernelLoops
 from dfc.passes.analysis.tile_cost import TileCost, Tiling
 from dfc.passes.analysis.tiled_nodes import Nest, nest_of
 from dfc.runtime.machine import Target
 
-MOST_COSTED = 24
+MOST_COSTED = 12
 """Tilings of one kernel whose compute time is asked for."""
 
-MOST_RANKED = 600
+MOST_RANKED = 400
 """Combinations of sizes of one kernel that are looked at."""
 
 
@@ -33,7 +33,7 @@ class Choice:
     """The best tiling found, its bound in ticks, and how many were ranked and costed."""
 
     tiling: Tiling
-    ticks: Fraction
+    ticks: float
     ranked: int
     costed: int
 
@@ -44,10 +44,10 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
     fitting = [tiling for tiling in _tilings(loops) if cost.fits(tiling)]
     if not fitting:
         _refuse(loops, cost)
-    floors = {tiling: cost.bound(tiling, compute=False) for tiling in fitting}
+    floors = {tiling: cost.floor(tiling) for tiling in fitting}
     guesses = _guesses(loops, cost, floors)
     ranked = sorted(fitting, key=lambda t: (guesses[t], _launches(t)))
-    best: tuple[Fraction, int, Tiling] | None = None
+    best: tuple[float, int, Tiling] | None = None
     costed = 0
     for tiling in ranked:
         if costed == MOST_COSTED:
@@ -63,8 +63,8 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
 
 
 def _guesses(
-    loops: KernelLoops, cost: TileCost, floors: Mapping[Tiling, Fraction]
-) -> dict[Tiling, Fraction]:
+    loops: KernelLoops, cost: TileCost, floors: Mapping[Tiling, float]
+) -> dict[Tiling, float]:
     """
     Guesses of the time of each tiling, to cost the likely best first.
 
@@ -72,26 +72,27 @@ def _guesses(
     other's tiles fill; not below the time of the transfers.
     """
     fewest = min(floors, key=_launches)
-    compute = cost.bound(fewest) / _filled(loops, fewest)
+    multiples = list(loops.multiples())
+    compute = cost.bound(fewest) / _filled(multiples, fewest)
     return {
-        tiling: max(floor, compute * _filled(loops, tiling)) + floor / 1000
+        tiling: max(floor, compute * _filled(multiples, tiling)) + floor / 1000
         for tiling, floor in floors.items()
     }
 
 
-def _filled(loops: KernelLoops, tiling: Tiling) -> Fraction:
+def _filled(multiples: Sequence[tuple[DimClass, int]], tiling: Tiling) -> float:
     """How many times more room of the units the tiles take than they fill."""
-    found = Fraction(1)
-    for c, multiple in loops.multiples():
+    found = 1.0
+    for c, multiple in multiples:
         size = min(tiling.sizes.get(c.id, c.size), c.size)
-        found *= Fraction(ceil(size / multiple) * multiple, size)
+        found *= ceil(size / multiple) * multiple / size
     return found
 
 
 def _launches(tiling: Tiling) -> int:
     """Tiles of the whole nest."""
-    sizes = {c.id: c.size for c in tiling.nest.loops.classes.classes}
-    return prod(ceil(sizes[c] / size) for c, size in tiling.tile)
+    classes = tiling.nest.loops.classes.classes
+    return prod(ceil(classes[c].size / size) for c, size in tiling.tile)
 
 
 def _tilings(loops: KernelLoops) -> Iterator[Tiling]:

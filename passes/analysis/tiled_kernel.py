@@ -12,7 +12,7 @@ from dfc.dialects.utils import shape
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.kernel_loops import KernelLoops
 from dfc.passes.analysis.origins import copy_origin
-from dfc.passes.analysis.tile_cost import is_trits, token_shape
+from dfc.passes.analysis.tile_edges import is_trits, token_shape
 from dfc.passes.analysis.tile_graph import TileGraph
 from dfc.passes.analysis.tile_search import Choice, choose_tiling
 from dfc.passes.analysis.weight_layout import weight_layout
