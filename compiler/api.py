@@ -171,11 +171,10 @@ def trace(model: "Model", args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Tr
     from torch import nn
     from torch.export import ExportedProgram
 
-    from dfc.frontends import trace_module
+    from dfc.frontends import trace_exported, trace_module
 
     if isinstance(model, ExportedProgram):
-        args, kwargs = model.example_inputs or (args, kwargs)
-        return trace_module(model.module(), args, kwargs, prepared=True)
+        return trace_exported(model)
     if isinstance(model, nn.Module):
         step("tracing the model")
         return trace_module(model, args, kwargs)

@@ -1,6 +1,7 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """From what a user names (a zoo entry, a file, a module) to the tensor level."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -230,15 +231,18 @@ class Flat(nn.Module):
 
 def load_exported(path: Path) -> Traced:
     """A program saved by `torch.export.save`."""
+    # torch raises many kinds for a file that is none of its own, and logs a traceback
+    log = logging.getLogger(torch.export.__name__)
+    before, log.disabled = log.disabled, True
     try:
         program = torch.export.load(path)
-    except (
-        Exception
-    ) as error:  # torch raises many kinds for a file that is none of its own
+    except Exception as error:
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ModelError(
             f"`{path}` is not a program saved by torch.export: {first}"
         ) from None
+    finally:
+        log.disabled = before
     return trace_exported(program)
 
 

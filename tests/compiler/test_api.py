@@ -1,5 +1,7 @@
 """`dfc.compile` and `dfc.simulate` on PyTorch models and on the zoo."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,18 @@ def test_an_exported_program_and_its_file(model: nn.Module, tmp_path: Path):
     torch.testing.assert_close(again(x, shift=shift)["hidden"], expected["hidden"])
     with pytest.raises(InputError, match="is not a language model"):
         dfc.simulate(str(path), "tiny-npu", prefill=4)
+
+
+def test_a_file_that_is_no_program_leaves_no_traceback(tmp_path: Path):
+    path = tmp_path / "m.pt2"
+    path.write_bytes(b"nothing of torch's")
+    dfc_command = Path(sys.executable).with_name("dfc")
+    run = subprocess.run(
+        [dfc_command, "run", path, "-t", "tiny-npu"], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
