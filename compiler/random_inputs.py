@@ -17,6 +17,7 @@ from dfc.dialects.ternary import TernarizeOp, TritType
 from dfc.dialects.utils import shape
 from dfc.errors import InputError
 from dfc.runtime.interpreter.dtypes import Array, dtype_of, element_type, is_float
+from dfc.runtime.interpreter.entry import weight_name
 
 Value = Array | int
 # By bytes: all of i8, and of wider ones what sums of products stay exact with.
@@ -32,14 +33,6 @@ def entry_functions(module: ModuleOp) -> Iterator[FuncOp]:
             private = op.sym_visibility == StringAttr("private")
             if not private and op.sym_name.data != "weights":
                 yield op
-
-
-def weight_name(function: FuncOp, index: int) -> str | None:
-    """The name of a weight argument; None for an argument that the caller gives."""
-    if function.arg_attrs is None:
-        return None
-    name = function.arg_attrs.data[index].data.get("dfc.weight")
-    return name.data if isinstance(name, StringAttr) else None
 
 
 def random_arguments(
