@@ -30,7 +30,7 @@ lint: $(VENV)/.tested
 types: $(VENV)/.tested
 	rm -rf build/types
 	mkdir -p build/types/dfc
-	cp -rs $(addprefix $(CURDIR)/,$(wildcard compiler/*) dialects passes runtime) build/types/dfc/
+	@cp -rs $(addprefix $(CURDIR)/,$(wildcard compiler/*) dialects passes runtime) build/types/dfc/
 	$(BIN)/pyright
 
 docs: $(VENV)/.tested
