@@ -11,11 +11,6 @@ from torch import Tensor, fx
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
-from xdsl.utils.exceptions import (
-    DiagnosticException,
-    PassFailedException,
-    VerifyException,
-)
 
 from dfc.driver import new_context, run_passes
 from dfc.errors import DfcError, ExecutionError
@@ -59,9 +54,14 @@ def compile_region(region: Region, options: Options) -> "CompiledRegion":
         run_passes(passes_to("tensor", pipeline), module, context)
         program = Program({"tensor": module}, context, pipeline)
         program.module(LEVEL)
-    except (VerifyException, PassFailedException, DiagnosticException) as error:
+    except DfcError:
+        raise
+    except (
+        Exception
+    ) as error:  # of a pass, which may be a user's own: no reason to end a model
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise DfcError(lines[-1] if lines else type(error).__name__) from None
+        said = lines[-1] if lines else "no message"
+        raise DfcError(f"{said} ({type(error).__name__})") from error
     return CompiledRegion(program, options)
 
 

@@ -109,7 +109,7 @@ def compile_graph(
             inference_compiler=graph.compile,
             decompositions=own,
         )
-    return Outer(compiled, original, gradients)
+    return Outer(compiled, original, gradients, options)
 
 
 class Outer:
@@ -120,9 +120,14 @@ class Outer:
     """
 
     def __init__(
-        self, compiled: Callable[..., Any], original: fx.GraphModule, gradients: bool
+        self,
+        compiled: Callable[..., Any],
+        original: fx.GraphModule,
+        gradients: bool,
+        options: Options,
     ) -> None:
         self.compiled = compiled
+        self.options = options
         self.original = original
         self.gradients = gradients
 
@@ -133,6 +138,8 @@ class Outer:
             try:
                 return self.compiled(*args)
             except region.NotTernary as reason:
+                if self.options.fallback == "error":
+                    raise
                 graphs[-1] = GraphReport.eager("main", str(reason))
                 return self.original(*args)
 

@@ -136,7 +136,13 @@ def import_graphs(graphs: Mapping[str, Any]) -> Any:
             node.meta["dfc.key"] = f"{name}/{node.name}"
         try:
             importer.import_stateless_graph(graph, func_name=name)
-        except (NotImplementedError, TypeError, RuntimeError, AssertionError) as error:
+        except (
+            NotImplementedError,
+            TypeError,
+            RuntimeError,
+            AssertionError,
+            LookupError,
+        ) as error:
             raise LoweringError(str(error).partition("\n")[0]) from None
     return importer.module
 

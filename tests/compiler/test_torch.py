@@ -138,6 +138,19 @@ def test_int8_matmul_never_reaches_the_child():
 
 
 @torch.no_grad()
+def test_a_pass_that_fails_is_a_fallback(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise KeyError("nothing")
+
+    monkeypatch.setattr(region, "run_passes", broken)
+    model, x = small(), torch.randn(2, 8)
+    assert torch.equal(compiled(model)(x), model(x))
+    (fallback,) = dfc.last_report().fallbacks
+    assert "'nothing' (KeyError)" in fallback.reason
+    assert fallback.operators > 1
+
+
+@torch.no_grad()
 def test_fallback_error():
     class Model(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
