@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 
 from dfc.dialects import accel, stream
 from dfc.passes.analysis.event_order import End, Plan, Region, Start, region_of
+from dfc.passes.analysis.event_rings import ring_keys
 from dfc.passes.analysis.graph_places import (
     Graph,
     Item,
@@ -17,7 +18,6 @@ from dfc.passes.analysis.graph_places import (
     graph_of,
     in_order,
 )
-from dfc.passes.analysis.loop_nest import ring_keys
 from dfc.passes.analysis.memory_views import buffer_bytes
 
 

@@ -6,6 +6,9 @@ those that emptied it d tokens before: per reader the last d events rotate throu
 `iter_args`, the oldest first. What empties it waits for what filled it. A token whose trips are a
 prefix of the nest's is copied in the loop it belongs to and stays for the loops inside it.
 The last trip of a loop with an edge stands behind the loop, on smaller tiles.
+
+Ports and channels serve copies in program order. So where a loop copies tokens in and out, a token
+is copied out behind the next one's copies in: those would wait for its launch otherwise.
 """
 
 from __future__ import annotations
@@ -13,31 +16,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xdsl.builder import Builder
-from xdsl.dialects import scf
+from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, Region, SSAValue
-from xdsl.ir.affine import (
-    AffineBinaryOpExpr,
-    AffineBinaryOpKind,
-    AffineConstantExpr,
-    AffineDimExpr,
-    AffineExpr,
-)
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, stream, tier
-from dfc.dialects.stream.tiles import tile_ranges
-from dfc.dialects.utils import shape
-from dfc.passes.analysis.graph_places import Graph, Item, Node, Place, fail, in_order
+from dfc.passes.analysis.event_rings import Key, last_key, merge_carried, ring_keys
+from dfc.passes.analysis.graph_places import Graph, Item, Node, Place, in_order
 from dfc.passes.analysis.launch_body import launch_body
 from dfc.passes.analysis.memory_views import Index, Indices, memref_type
-
-Key = tuple[str, Item, Item | None, int]
-"""An event that changes from trip to trip: the last of an item, or one in the ring of a place and a reader."""
+from dfc.passes.analysis.token_views import TokenViews, Trip
 
 Waits = dict[Item, list[SSAValue]]
 """Events from outside the kernel that an item starts after."""
-
 
 LOOP_NAMES = ("i", "j", "k", "l", "m")
 
@@ -55,22 +47,22 @@ class LoopNest:
         self.graph = graph
         self.buffers = buffers
         self.waits = waits
-        self.trips = graph.trips
+        self.counts = graph.trips
         builder = Builder(InsertPoint.at_end(block))
         self.start = named(builder.insert(accel.StartOp()).event, "start")
         self.at = Indices(builder, Builder(InsertPoint.at_end(block)))
-        self.indices: list[Index] = []
-        self.edge: list[bool] = []
+        self.slots = {p: self._allocate(p) for p in graph.places if p.slots}
+        self.tokens = TokenViews(graph, self.at, self.slots, buffers)
         self.views: dict[Place, SSAValue] = {}
         self.events: dict[Key, SSAValue] = {}
-        self.slots = {p: self._allocate(p) for p in graph.places if p.slots}
+        self.late: set[Item] = set()
 
     def emit(self) -> None:
         """Emit the whole nest."""
         self._level(0, self.graph.items)
 
     def drop_unused(self) -> None:
-        """Remove the event of the first round, and views, that nobody used."""
+        """Remove the event of the first round, and slots, that nobody used."""
         for value in (self.start, *self.slots.values()):
             if not value.uses and isinstance(value.owner, Operation):
                 value.owner.detach()
@@ -96,163 +88,113 @@ class LoopNest:
     def _last(self, item: Item) -> SSAValue:
         return self._event(last_key(item))
 
-    def _level(self, depth: int, items: Sequence[Item]) -> None:
-        """The items inside `depth` loops: those in front of the next loop, the loop, those behind it."""
-        places = [p for p in self._places(items) if p.depth == depth]
+    def _level(
+        self, depth: int, items: Sequence[Item], owed: Owed | None = None
+    ) -> None:
+        """
+        The items inside `depth` loops: those in front of the next loop, the loop, those behind it.
+
+        The copies out that the trip before owes come behind this trip's copies in.
+        """
+        places = [p for p in places_of(items) if p.depth == depth]
         for place in places:
-            self.views[place] = self._view(place)
-            name_new(self.views[place], "tile" if place.buffer is not None else "slot")
+            self._look(place)
         before, inner, after = in_order(items, depth)
-        for item in before:
+        ahead = [item for item in before if is_copy_in(item)]
+        for item in ahead:
             self._item(item)
+        if owed is not None:
+            owed.pay(self)
+        for item in before:
+            if item not in ahead:
+                self._item(item)
         if inner:
             self._loop(depth, inner)
         for item in after:
             self._item(item)
         for place in places:
-            self._rotate(place)
+            for reader in place.readers:
+                if reader not in self.late:
+                    self._rotate(place, reader)
 
-    def _places(self, items: Sequence[Item]) -> list[Place]:
-        """The places that items fill or empty."""
-        found: dict[Place, None] = {}
-        for item in items:
-            found |= dict.fromkeys(touched(item))
-        return list(found)
+    def _look(self, place: Place) -> None:
+        """Take a view of a place's token in the present trips."""
+        view = self.views[place] = self.tokens.view(place)
+        if view.name_hint is None:
+            view.name_hint = "tile" if place.buffer is not None else "slot"
 
     def _loop(self, depth: int, items: Sequence[Item]) -> None:
         """One loop over the full tiles, and its last trip when that has an edge."""
-        trips = self.trips[depth]
-        edge = self._has_edge(depth, items)
+        trips = self.counts[depth]
+        edge = self.tokens.has_edge(depth, places_of(items))
+        late = copied_out_late(items, depth + 1) if trips > 1 else []
+        items = [item for item in items if item not in late]
+        self.late |= set(late)
+        first = 0
+        if late:
+            # nothing is owed in the first trip, so it stands in front of the loop
+            self._trip(depth, items, Trip(0, edge and trips == 1))
+            first = 1
         full = trips - edge
-        if full == 1:
-            self._trip(depth, items, 0, False)
-        elif full > 1:
-            self._for(depth, items, full)
+        if full - first == 1:
+            self._trip(depth, items, Trip(first, False), self._owed(late, first))
+        elif full - first > 1:
+            self._for(depth, items, first, full, late)
         if edge:
-            self._trip(depth, items, trips - 1, True)
+            self._trip(depth, items, Trip(trips - 1, True), self._owed(late, trips - 1))
+        if late:
+            Owed(late, Trip(trips - 1, edge)).pay(self)
+
+    def _owed(self, late: Sequence[Item], index: int) -> Owed | None:
+        """What the trip before this one owes."""
+        return Owed(late, Trip(index - 1, False)) if late else None
 
     def _trip(
-        self, depth: int, items: Sequence[Item], index: Index, edge: bool
+        self, depth: int, items: Sequence[Item], trip: Trip, owed: Owed | None = None
     ) -> None:
-        self.indices.append(index)
-        self.edge.append(edge)
-        self._level(depth + 1, items)
-        self.indices.pop()
-        self.edge.pop()
+        self.tokens.trips.append(trip)
+        self._level(depth + 1, items, owed)
+        self.tokens.trips.pop()
 
-    def _for(self, depth: int, items: Sequence[Item], trips: int) -> None:
-        keys = list(self._carried(items, depth))
+    def _for(
+        self,
+        depth: int,
+        items: Sequence[Item],
+        first: int,
+        end: int,
+        late: Sequence[Item],
+    ) -> None:
+        keys = list(self._carried([*items, *late], depth))
         start = [self._event(key) for key in keys]
         block = Block(arg_types=[IndexType(), *(event.type for event in start)])
-        low, high, step = (self.at.constant(number) for number in (0, trips, 1))
-        named(block.args[0], LOOP_NAMES[min(depth, len(LOOP_NAMES) - 1)])
+        bounds = [self.at.constant(number) for number in (first, end, 1)]
         outside = self.at.builder
         self.at.builder = Builder(InsertPoint.at_end(block))
         self.events |= dict(zip(keys, block.args[1:], strict=True))
-        self._trip(depth, items, block.args[0], False)
+        index = named(block.args[0], LOOP_NAMES[min(depth, len(LOOP_NAMES) - 1)])
+        owed = Owed(late, Trip(self._before(index), False)) if late else None
+        self._trip(depth, items, Trip(index, False), owed)
         self.at.builder.insert(scf.YieldOp(*(self._event(key) for key in keys)))
         self.at.builder = outside
-        start, keys = _merge(block, start, keys, self.events)
-        loop = outside.insert(scf.ForOp(low, high, step, start, Region(block)))
-        for names, event in zip(keys, loop.results, strict=True):
+        start, kept = merge_carried(block, start, keys)
+        loop = scf.ForOp(bounds[0], bounds[1], bounds[2], start, Region(block))
+        for names, event in zip(kept, outside.insert(loop).results, strict=True):
             self.events |= dict.fromkeys(names, named(event, "last"))
+
+    def _before(self, index: SSAValue) -> SSAValue:
+        """The trip before this one."""
+        made = arith.SubiOp(index, self.at.constant(1))
+        return self.at.builder.insert(made).result
 
     def _carried(self, items: Sequence[Item], depth: int) -> Iterator[Key]:
         """The events that the loop at `depth` changes and somebody behind its trip needs."""
-        for place in self._places(items):
+        for place in places_of(items):
             if place.depth > depth:
                 for reader in place.readers:
                     yield from ring_keys(place, reader)
         for item in items:
             if isinstance(item, Node):
                 yield last_key(item)
-
-    def _has_edge(self, depth: int, items: Sequence[Item]) -> bool:
-        """Whether the last tile of a dimension that this loop walks along stands over its buffer."""
-        return any(
-            self._rest(place, dim) is not None
-            for place in self._places(items)
-            for dim, walked in _walked(place)
-            if walked == depth
-        )
-
-    def _rest(self, place: Place, dim: int) -> int | None:
-        """What is left for the last tile of a buffer's dimension; `None` when it is a whole tile."""
-        if place.buffer is None:
-            return None
-        kind = place.type
-        size, extent = kind.token.get_shape()[dim], shape(place.buffer)[dim]
-        high = tile_ranges(kind.map.data, kind.counts)[dim][1]
-        if (high + 1) * size <= extent:
-            return None
-        expr = kind.map.data.results[dim]
-        if not isinstance(expr, AffineDimExpr | AffineConstantExpr):
-            fail(place.op, f"expected whole tiles where coordinates are {expr}")
-        return extent - high * size
-
-    def sizes(self, place: Place) -> tuple[int, ...]:
-        """The shape of a place's token in the present trips: smaller at an edge."""
-        walked = dict(_walked(place))
-        found = list(place.type.token.get_shape())
-        for dim, size in enumerate(found):
-            loop = walked.get(dim)
-            if loop is None or self.edge[loop]:
-                found[dim] = self._edge_size(place, dim, loop, size)
-        return tuple(found)
-
-    def _edge_size(self, place: Place, dim: int, loop: int | None, size: int) -> int:
-        """A token's size in the last trip of a loop: what the buffer at its edge's end has left."""
-        bound = _bound(place)
-        if bound is not None:
-            return self._rest(bound, dim) or size
-        for other in self.graph.places if loop is not None else ():
-            for across, walked in _walked(other):
-                rest = self._rest(other, across)
-                if walked == loop and rest is not None:
-                    return size * rest // other.type.token.get_shape()[across]
-        return size
-
-    def _view(self, place: Place) -> SSAValue:
-        """The token of a place in the present trips, as a memref."""
-        sizes, indices = self.sizes(place), self.indices[: place.depth]
-        if place.buffer is not None:
-            offsets = [
-                self.at.times(self._coordinate(place, dim), size)
-                for dim, size in enumerate(place.type.token.get_shape())
-            ]
-            return self.at.part(self.buffers[place.buffer], offsets, sizes)
-        slots = self.slots[place]
-        if place.slots == 1:
-            return self.at.part(slots, [0] * len(sizes), sizes)
-        token: Index = 0
-        for index, trips in zip(indices, place.type.counts, strict=True):
-            token = self.at.add(self.at.times(token, trips), index)
-        return self.at.slot(slots, self.at.modulo(token, place.slots), sizes)
-
-    def _coordinate(self, place: Place, dim: int) -> Index:
-        """The tile coordinate of the present token in one dimension of its buffer."""
-        expr = place.type.map.data.results[dim]
-        return self._evaluate(place, expr)
-
-    def _evaluate(self, place: Place, expr: AffineExpr) -> Index:
-        """The value of a linear expression of the trips."""
-        if isinstance(expr, AffineConstantExpr):
-            return expr.value
-        if isinstance(expr, AffineDimExpr):
-            return self.indices[expr.position]
-        if isinstance(expr, AffineBinaryOpExpr):
-            left, right = (
-                self._evaluate(place, expr.lhs),
-                self._evaluate(place, expr.rhs),
-            )
-            if expr.kind == AffineBinaryOpKind.Add:
-                return self.at.add(left, right)
-            if expr.kind == AffineBinaryOpKind.Mul and isinstance(right, int):
-                return self.at.times(left, right)
-        fail(
-            place.op,
-            f"expected tile coordinates that are linear in the trips, got {expr}",
-        )
 
     def _item(self, item: Item) -> None:
         if isinstance(item, Node):
@@ -292,14 +234,15 @@ class LoopNest:
         after = [e for place in node.inputs for e in self._filled(place, node)]
         after += [e for place in places for e in self._emptied(place)]
         outputs = [
-            self.sizes(group[0]) if group else _token(node, index)
+            self.tokens.sizes(group[0]) if group else _token(node, index)
             for index, group in enumerate(node.outputs)
         ]
-        inputs = [self.sizes(place) for place in node.inputs]
-        body = launch_body(node, self.indices[: node.depth], inputs, outputs)
+        inputs = [self.tokens.sizes(place) for place in node.inputs]
+        trips: list[Index] = [trip.index for trip in self.tokens.trips[: node.depth]]
+        body = launch_body(node, trips, inputs, outputs)
         operands = [self.views[place] for place in node.inputs]
         operands += [self.buffers[control] for control in node.op.controls]
-        operands += [self.at.value(self.indices[dim]) for dim in body.trips]
+        operands += [self.at.value(trips[dim]) for dim in body.trips]
         launch = accel.LaunchOp(
             node.unit,
             self._after(node, after),
@@ -310,48 +253,44 @@ class LoopNest:
         launch.attributes |= node.op.attributes
         return named(self.at.builder.insert(launch).event, "ran")
 
-    def _rotate(self, place: Place) -> None:
-        """Put the events of this token's readers at the end of the rings."""
-        for reader in place.readers:
-            keys = list(ring_keys(place, reader))
-            if keys:
-                shifted = [self._event(key) for key in keys[1:]]
-                last = self._last(reader)
-                self.events |= dict(zip(keys, [*shifted, last], strict=True))
+    def _rotate(self, place: Place, reader: Item) -> None:
+        """Put the event of this token's reader at the end of its ring."""
+        keys = list(ring_keys(place, reader))
+        if keys:
+            shifted = [self._event(key) for key in keys[1:]]
+            rotated = zip(keys, [*shifted, self._last(reader)], strict=True)
+            self.events |= dict(rotated)
+
+    def copy_out(self, items: Sequence[Place], trip: Trip) -> None:
+        """The copies of tokens of another trip of the innermost loop."""
+        views, trips = dict(self.views), self.tokens.trips
+        depth = items[0].depth
+        self.tokens.trips = [*trips[: depth - 1], trip]
+        for item in items:
+            assert item.source is not None
+            self._look(item.source)
+            self._look(item)
+            self._item(item)
+            self._rotate(item.source, item)
+        self.views, self.tokens.trips = views, trips
+
+
+class Owed:
+    """Copies out that a trip leaves to the next one."""
+
+    def __init__(self, items: Sequence[Item], trip: Trip) -> None:
+        self.items = [item for item in items if isinstance(item, Place)]
+        self.trip = trip
+
+    def pay(self, nest: LoopNest) -> None:
+        """Emit them."""
+        nest.copy_out(self.items, self.trip)
 
 
 def named(value: SSAValue, hint: str) -> SSAValue:
     """The value, with a name for the text."""
     value.name_hint = hint
     return value
-
-
-def name_new(value: SSAValue, hint: str) -> None:
-    """Name a value that has no name yet."""
-    if value.name_hint is None:
-        value.name_hint = hint
-
-
-def last_key(item: Item) -> Key:
-    """The event of an item's last launch or copy."""
-    return ("last", item, None, 0)
-
-
-def ring_keys(place: Place, reader: Item) -> Iterator[Key]:
-    """
-    The events of the last launches or copies that emptied the slots of a place, oldest first.
-
-    A reader that shares its unit with the launches that fill the place needs none. A copy's are
-    kept even when no slot is used twice: they are what the kernel is done with.
-    """
-    if isinstance(reader, Node):
-        if place.maker is not None and place.maker.unit == reader.unit:
-            return
-        if place.type.tokens <= place.slots:
-            return
-    if place.depth > 0:
-        for age in range(min(place.slots, place.type.tokens)):
-            yield ("ring", place, reader, age)
 
 
 def touched(item: Item) -> list[Place]:
@@ -361,54 +300,32 @@ def touched(item: Item) -> list[Place]:
     return [item, *([item.source] if item.source is not None else [])]
 
 
-def _walked(place: Place) -> Iterator[tuple[int, int]]:
-    """The dimensions of a place's tensor that loops walk along, and which loop."""
-    for dim, expr in enumerate(place.type.map.data.results):
-        if isinstance(expr, AffineDimExpr):
-            yield dim, expr.position
+def places_of(items: Sequence[Item]) -> list[Place]:
+    """The places that items fill or empty."""
+    return list(dict.fromkeys(place for item in items for place in touched(item)))
 
 
-def _bound(place: Place) -> Place | None:
-    """The buffer at an end of a place's edge, whose extent says how large its tokens are."""
-    while place.buffer is None and place.source is not None:
-        place = place.source
-    if place.buffer is not None:
-        return place
-    copies = (_bound_below(p) for p in place.readers if isinstance(p, Place))
-    return next((found for found in copies if found is not None), None)
+def is_copy_in(item: Item) -> bool:
+    """Whether an item copies from a buffer into a FIFO."""
+    if isinstance(item, Node) or item.source is None:
+        return False
+    return isinstance(item.op, stream.FifoOp) and item.source.buffer is not None
 
 
-def _bound_below(place: Place) -> Place | None:
-    if place.buffer is not None:
-        return place
-    below = (_bound_below(p) for p in place.readers if isinstance(p, Place))
-    return next((found for found in below if found is not None), None)
+def copied_out_late(items: Sequence[Item], depth: int) -> list[Item]:
+    """The copies into buffers that a loop delays by a trip: where it also copies in, and is innermost."""
+    if any(item.depth > depth for item in items) or not any(map(is_copy_in, items)):
+        return []
+    return [
+        item
+        for item in items
+        if isinstance(item, Place)
+        and isinstance(item.op, stream.WriteOp)
+        and item.source is not None
+        and item.source.slots > 0
+    ]
 
 
 def _token(node: Node, result: int) -> tuple[int, ...]:
     """The token shape of a result that goes nowhere."""
     return stream.stream_type(node.op.outputs[result]).token.get_shape()
-
-
-def _merge(
-    block: Block, start: list[SSAValue], keys: list[Key], events: dict[Key, SSAValue]
-) -> tuple[list[SSAValue], list[list[Key]]]:
-    """Carry events that begin and go on equal only once; returns what the loop starts with, and the keys of each."""
-    last = block.last_op
-    assert isinstance(last, scf.YieldOp)
-    groups: dict[tuple[SSAValue, SSAValue], list[int]] = {}
-    for index, pair in enumerate(zip(start, last.arguments, strict=True)):
-        groups.setdefault(pair, []).append(index)
-    for same in groups.values():
-        for index in same[1:]:
-            block.args[1 + index].replace_all_uses_with(block.args[1 + same[0]])
-    kept = [same[0] for same in groups.values()]
-    for index in sorted(set(range(len(keys))) - set(kept), reverse=True):
-        block.erase_arg(block.args[1 + index])
-    last.detach()
-    yields = [last.arguments[index] for index in kept]
-    last.erase()
-    block.add_op(scf.YieldOp(*yields))
-    return [start[index] for index in kept], [
-        [keys[index] for index in same] for same in groups.values()
-    ]
