@@ -9,7 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 from torch._functorch.aot_autograd import aot_export_module
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
 from torch.fx import config as fx_config
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -18,6 +23,11 @@ from dfc.frontends.functions import Function, drop_unused, make_function, module
 from dfc.frontends.layers import starred
 from dfc.frontends.outline import LayerFunction, Outliner
 from dfc.frontends.rewrite import KeepAttention
+from dfc.runtime.errors import ModelError
+
+
+DATA_DEPENDENT = (DynamicOutputShapeException, DataDependentOutputException)
+"""What tracing raises where one graph cannot stand for all inputs."""
 
 
 @cache
@@ -77,9 +87,15 @@ def trace(
 def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
     """`aot_export_module` for inference."""
     with without_stack_traces(), KeepAttention(), sdpa_kernel(SDPBackend.MATH):
-        module, signature = aot_export_module(
-            root, tuple(inputs), trace_joint=False, decompositions=decompositions()
-        )
+        try:
+            module, signature = aot_export_module(
+                root, tuple(inputs), trace_joint=False, decompositions=decompositions()
+            )
+        except DATA_DEPENDENT as error:
+            raise ModelError(
+                f"`{error}` makes shapes or control flow depend on data:"
+                ' torch.compile(model, backend="dfc") runs such parts in eager'
+            ) from None
     return cast(fx.GraphModule, module), signature
 
 

@@ -386,3 +386,15 @@ def test_an_exported_programs_three_valued_layers_are_ternary(tmp_path):
     assert names.count("ternary.linear") == 1
     assert names.count("linalg.matmul") == 1
     agree(own, "main", [x.numpy()])
+
+
+@pytest.mark.parametrize("kind", ["shape", "branch"])
+def test_what_depends_on_data_is_one_sentence(kind: str):
+    class Model(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if kind == "shape":
+                return torch.nonzero(x)
+            return x * 2 if x.sum() > 0 else x
+
+    with pytest.raises(ModelError, match="depend on data"):
+        trace_module(Model(), (torch.ones(3),))
