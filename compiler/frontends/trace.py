@@ -25,7 +25,6 @@ from dfc.frontends.outline import LayerFunction, Outliner
 from dfc.frontends.rewrite import KeepAttention
 from dfc.runtime.errors import ModelError
 
-
 DATA_DEPENDENT = (DynamicOutputShapeException, DataDependentOutputException)
 """What tracing raises where one graph cannot stand for all inputs."""
 
