@@ -26,6 +26,7 @@ time that fit on chip (tile_search.py; what was tried is in the kernel's `dfc.ti
 integers that is cut becomes a `stream.reduce`. Weights are packed as their unit wants them, in front
 of the kernel; `hoist-weights` moves that to `@weights`. Attention is cut into the query rows of its
 schedule, which comes from the unit when the op has none. A kernel in the host's memory stays whole.
+Constant tensors are made in the bodies that use them.
 `ternary.linear` is decomposed first. Tiles at an edge may stand over; what stands over is zero.
 Integers do not change; a float product of smaller tiles may round differently.
 """
@@ -38,6 +39,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dfc.dialects import accel
+from dfc.passes.analysis.functions import WEIGHTS, functions
+from dfc.passes.analysis.sunk_constants import sink_constants
 from dfc.passes.analysis.tiled_kernel import tile_kernel
 from dfc.passes.decompose_ternary_linear import DecomposeTernaryLinearPass
 from dfc.runtime.machine import target_of
@@ -53,6 +56,10 @@ class TileKernelsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         DecomposeTernaryLinearPass().apply(ctx, op)
         target = target_of(op)
-        for kernel in list(op.walk()):
-            if isinstance(kernel, accel.KernelOp):
-                tile_kernel(kernel, target)
+        for function in functions(op):
+            if function.sym_name.data == WEIGHTS:
+                continue
+            sink_constants(function, target)
+            for kernel in list(function.body.block.ops):
+                if isinstance(kernel, accel.KernelOp):
+                    tile_kernel(kernel, target)

@@ -153,3 +153,28 @@ def test_weights_are_packed_in_the_regions_of_their_unit():
     assert len(ops_named(tiled, "ternary.unpack")) == 3
     given = random_values(module)
     assert same(values(module, given), values(lowered(module, "program"), given))
+
+
+CONSTANT = """
+builtin.module attributes {accel.target = "tiny-npu"} {
+func.func @main(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %c = arith.constant dense<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [1.0, 1.0, 2.0, 2.0], [0.0, 1.0, 0.0, 1.0]]> : tensor<4x4xf32>
+  %y = accel.kernel "add" ins(%x, %c : tensor<4x4xf32>, tensor<4x4xf32>) -> (tensor<4x4xf32>) {
+  ^bb0(%x1: tensor<4x4xf32>, %c1: tensor<4x4xf32>):
+    %y1 = arith.addf %x1, %c1 {accel.unit = "vector"} : tensor<4x4xf32>
+    accel.yield %y1 : tensor<4x4xf32>
+  } {operand_values = ["x", "c"], result_values = ["y"]}
+  func.return %y, %c : tensor<4x4xf32>, tensor<4x4xf32>
+}
+}"""
+
+
+def test_constants_are_made_where_they_are_used():
+    module = parse(CONSTANT)
+    tiled = apply_to_clone(TileKernelsPass(), module)
+    own, add = ops_named(tiled, "accel.kernel")
+    assert own.sym.data == "constant"
+    assert len(add.inputs) == 1
+    assert [name.data for name in add.operand_values] == ["x"]
+    given = random_values(module)
+    assert same(values(module, given), values(lowered(module, "program"), given))
