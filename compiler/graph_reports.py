@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from dfc.frontends.partition import Plan, Region
+from torch import fx
+
+from dfc.eager_work import EagerWork, eager_work
+from dfc.frontends.partition import Plan, Region, is_work
 from dfc.frontends.traced import Fallback
+from dfc.runtime.machine import load_target
 
 if TYPE_CHECKING:
     from dfc.runtime.report import Report
@@ -21,6 +25,7 @@ class GraphReport:
 
     name: str
     plan: Plan | None
+    target: str = ""
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
 
     def __post_init__(self) -> None:
@@ -28,9 +33,9 @@ class GraphReport:
             self.fallbacks = list(self.plan.fallbacks)
 
     @classmethod
-    def eager(cls, name: str, reason: str) -> "GraphReport":
+    def not_lowered(cls, name: str, reason: str) -> "GraphReport":
         """A graph that ran in eager as a whole."""
-        return cls(name, None, [Fallback(name, reason)])
+        return cls(name, None, fallbacks=[Fallback(name, reason)])
 
     @property
     def regions(self) -> int:
@@ -41,6 +46,20 @@ class GraphReport:
     def lowered_share(self) -> float:
         """The part of the graph's operators that is lowered, 0 to 1."""
         return self.plan.lowered_share() if self.plan else 0.0
+
+    @property
+    def eager(self) -> EagerWork:
+        """The work of the operators that ran in eager."""
+        if self.plan is None:
+            return EagerWork()
+        return eager_work(
+            s for s in self.plan.steps if isinstance(s, fx.Node) and is_work(s)
+        )
+
+    @property
+    def eager_s(self) -> float | None:
+        """Their time on the target's host unit; None where it has none, and they are not priced."""
+        return self.eager.seconds_on(load_target(self.target)) if self.target else None
 
     def simulate(self) -> "list[Report]":
         """The simulator's report of each region; run once per compiled graph."""
@@ -81,8 +100,15 @@ class CallReport:
 
     @property
     def latency_s(self) -> float:
-        """Seconds of all regions; what runs in eager is not in it."""
-        return sum(report.latency_s for report in self._reports())
+        """Seconds of all regions, and of what runs in eager where the target has a unit for it."""
+        eager = sum(graph.eager_s or 0.0 for graph in self.graphs)
+        return eager + sum(report.latency_s for report in self._reports())
+
+    @property
+    def missing(self) -> EagerWork:
+        """The work whose time is in no total: eager operators on a target without a host unit."""
+        priced = [graph.eager for graph in self.graphs if graph.eager_s is None]
+        return sum(priced, EagerWork())
 
     @property
     def energy_j(self) -> float:

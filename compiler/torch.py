@@ -140,7 +140,7 @@ class Outer:
             except region.NotTernary as reason:
                 if self.options.fallback == "error":
                     raise
-                graphs[-1] = GraphReport.eager("main", str(reason))
+                graphs[-1] = GraphReport.not_lowered("main", str(reason))
                 return self.original(*args)
 
 
@@ -175,7 +175,7 @@ class Specialised:
         if key not in self.compiled:
             if len(self.compiled) >= SPECIALISATIONS:
                 begin_call().append(
-                    GraphReport.eager("main", "more than 8 sets of shapes")
+                    GraphReport.not_lowered("main", "more than 8 sets of shapes")
                 )
                 return self.module(*args)
             self.compiled[key] = self._compile(args)
@@ -248,14 +248,17 @@ class Graph:
         if plan.fallbacks and self.options.fallback == "error":
             first = plan.fallbacks[0]
             raise DfcError(f"`{first.origin}` cannot be lowered: {first.reason}")
-        return make_boxed_func(Runner(module, plan, label))
+        return make_boxed_func(Runner(module, plan, label, self.options.target))
 
 
 class Runner:
     """Runs the steps of a plan on PyTorch tensors."""
 
-    def __init__(self, module: fx.GraphModule, plan: Plan, label: str) -> None:
+    def __init__(
+        self, module: fx.GraphModule, plan: Plan, label: str, target: str
+    ) -> None:
         self.module = module
+        self.target = target
         self.plan = plan
         self.label = label
         self.places = [n for n in module.graph.nodes if n.op == "placeholder"]
@@ -264,7 +267,7 @@ class Runner:
 
     def __call__(self, *args: Any) -> Any:
         """The graph's results."""
-        begin_call().append(GraphReport(self.label, self.plan))
+        begin_call().append(GraphReport(self.label, self.plan, self.target))
         values: dict[fx.Node, Any] = dict(zip(self.places, args, strict=True))
         for node in self.module.graph.nodes:
             if node.op == "get_attr":

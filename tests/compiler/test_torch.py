@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 import dfc
 from dfc import region, zoo
+from dfc.eager_work import EagerWork, eager_work
 from dfc.errors import InputError
+from dfc.runtime.machine import load_target
+from dfc.runtime.machine.units.fixed_rate import FixedRate
 from dfc.torch import parse_options
 from dfc.weights_cache import WeightsCache
 
@@ -110,6 +113,42 @@ def test_one_unsupported_operator_makes_two_regions():
     assert fallback.origin == "model.layers.0:odd"
     assert "dfc_test::odd" in fallback.reason
     assert 0.99 < graph.lowered_share < 1
+    # 6 tokens of 192 float32 in and out
+    assert (graph.eager.operators, graph.eager.elements) == (1, 6 * 192)
+    assert graph.eager.bytes == 2 * 6 * 192 * 4
+
+
+@torch.no_grad()
+def test_eager_work_is_priced_on_a_host_unit_and_missing_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.ops.dfc_test.odd(x) @ x.to(torch.int8).to(x.dtype)
+
+    x = torch.randn(4, 4)
+    compiled(Model())(x)
+    (graph,) = dfc.last_report().graphs
+    target = load_target("tiny-npu")
+    host = next(u for u in target.unit.values() if isinstance(u, FixedRate))
+    per_element = 1e-9 / float(host.gelement_per_s)
+    want = 16 * per_element + float(host.overhead_ns) * 1e-9
+    assert graph.eager_s == pytest.approx(want)
+    assert dfc.last_report().missing.flops == 0
+    monkeypatch.setattr(EagerWork, "seconds_on", lambda self, target: None)
+    assert dfc.last_report().missing.flops == 16
+    assert dfc.last_report().missing.bytes == 2 * 16 * 4
+
+
+def test_eager_contractions_are_counted_by_their_multiplications():
+    graph = torch.fx.Graph()
+    a, b = graph.placeholder("a"), graph.placeholder("b")
+    a.meta["val"], b.meta["val"] = torch.empty(3, 5), torch.empty(5, 7)
+    mm = graph.call_function(torch.ops.aten.mm.default, (a, b))
+    mm.meta["val"] = torch.empty(3, 7)
+    work = eager_work([mm])
+    assert (work.macs, work.elements, work.flops) == (105, 0, 210)
+    assert work.bytes == 4 * (15 + 35 + 21)
 
 
 @torch.no_grad()
