@@ -166,36 +166,37 @@ class KernelLoops:
                     c, scale = self.dims(value)[dim]
                     yield c, -(-size // scale)
 
-    def _layouts(self, found: DimClass) -> Iterator[tuple[WeightLayout, int]]:
-        """The layouts of the weights whose outputs are in a class, and the outputs per point."""
+    def _weights(self) -> Iterator[tuple[SSAValue, WeightLayout]]:
+        """The weights of the kernel's products, and how they are laid out."""
         for op in self.work:
             if isinstance(op, EXACT_SUMS):
-                outputs, scale = self.dims(op.w)[0]
-                if outputs is found:
-                    yield weight_layout(self.unit(op)), scale
+                yield op.w, weight_layout(self.unit(op))
 
     def _regions(self, found: DimClass) -> Iterator[int]:
         """The tiles that are whole regions of weights, in points."""
-        for layout, scale in self._layouts(found):
-            if layout.rows is not None and layout.rows % scale == 0:
-                region = layout.rows // scale
-                yield from range(region, found.size, region)
+        for weight, layout in self._weights():
+            steps = (layout.rows or 1, layout.columns)
+            for step, (c, scale) in zip(steps, self.dims(weight), strict=True):
+                if c is found and step > 1 and step % scale == 0:
+                    yield from range(step // scale, found.size, step // scale)
 
     def _keeps_regions(self, found: DimClass, size: int) -> bool:
         """Whether a tile size keeps the regions of all weights whole."""
-        return all(
-            layout.allows(size * scale, found.size * scale)
-            for layout, scale in self._layouts(found)
-        )
+        for weight, layout in self._weights():
+            (outputs, scale), (inner, step) = self.dims(weight)
+            if outputs is found and not layout.allows(size * scale, found.size * scale):
+                return False
+            if inner is found and size < found.size and size * step % layout.columns:
+                return False
+        return True
 
     def allows(self, cut: Mapping[int, int]) -> bool:
         """Whether sizes go together: packed tiles of a token follow each other only when K is whole."""
-        for op in self.work:
-            if isinstance(op, EXACT_SUMS):
-                (outputs, scale), (inner, _) = self.dims(op.w)
-                rows = cut.get(outputs.id, outputs.size) * scale
-                if inner.id in cut and weight_layout(self.unit(op)).count(rows) > 1:
-                    return False
+        for weight, layout in self._weights():
+            (outputs, scale), (inner, _) = self.dims(weight)
+            rows = cut.get(outputs.id, outputs.size) * scale
+            if inner.id in cut and layout.count(rows) > 1:
+                return False
         return True
 
 

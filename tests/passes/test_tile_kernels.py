@@ -178,3 +178,15 @@ def test_constants_are_made_where_they_are_used():
     assert [name.data for name in add.operand_values] == ["x"]
     given = random_values(module)
     assert same(values(module, given), values(lowered(module, "program"), given))
+
+
+@pytest.mark.parametrize(("m", "n", "k", "kib"), [(3, 50, 100, 3), (13, 130, 256, 4)])
+def test_a_cut_sum_keeps_the_regions_of_its_weights(m: int, n: int, k: int, kib: int):
+    regions = '"unit.array.region_outputs" = 24 : i64, "unit.array.region_inputs" = 20 : i64, '
+    module = parse(
+        str(product(m, n, k, kib)).replace(
+            "accel.target_set = {", "accel.target_set = {" + regions
+        )
+    )
+    given = random_values(module)
+    assert same(values(module, given), values(lowered(module, "program"), given))
