@@ -41,6 +41,7 @@ def first_fit(
     the lowest offset (a multiple of 64 bytes) where it meets no other.
     """
     offsets: dict[int, int] = {}
+    placed: dict[str, list[int]] = {}
     order = sorted(
         range(len(requests)),
         key=lambda i: (
@@ -52,15 +53,17 @@ def first_fit(
     )
     for index in order:
         request = requests[index]
+        same_tier = placed.setdefault(request.tier, [])
         taken = [
             (offsets[i], requests[i].size)
-            for i in offsets
+            for i in same_tier
             if request.meets(requests[i])
         ]
         offset = _lowest(request, taken) if request.offset is None else request.offset
         if offset + request.size > capacities[request.tier]:
             return Misfit(request, sum(size for _, size in taken))
         offsets[index] = offset
+        same_tier.append(index)
     return [offsets[index] for index in range(len(requests))]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, tier
@@ -28,11 +27,8 @@ from dfc.passes.analysis.functions import (
     set_argument_attributes,
     update_type,
 )
-from dfc.passes.analysis.graph_places import Item
-from dfc.passes.analysis.kernel_plan import KernelPlan, event_count, kernel_plan
-from dfc.passes.analysis.loop_nest import LoopNest, Waits
-
-EVENT = accel.EventType()
+from dfc.passes.analysis.kernel_function import EVENT, kernel_function
+from dfc.passes.analysis.kernel_plan import KernelPlan, kernel_plan
 
 
 class ProgramBuilder:
@@ -153,7 +149,11 @@ class _FunctionBuilder:
     ) -> Sequence[SSAValue]:
         builder = Builder(InsertPoint.before(op))
         if isinstance(op, accel.KernelOp):
-            made = kernel_function(self.program, self.program.kernels[op], groups)
+            name = self.program.unique(op.sym.data)
+            made = kernel_function(
+                self.program.kernels[op], name, [len(g) for g in groups]
+            )
+            self.program.module.body.block.add_op(made)
             operands = [*op.inputs, *op.outs, *(e for group in groups for e in group)]
             call = builder.insert(
                 CallOp(made.sym_name.data, operands, made.function_type.outputs.data)
@@ -205,61 +205,3 @@ class _FunctionBuilder:
             last.erase()
         elif self.order.last:
             builder.insert(accel.WaitOp([self.events[ref] for ref in self.order.last]))
-
-
-def kernel_function(
-    program: ProgramBuilder, plan: KernelPlan, groups: Sequence[Sequence[SSAValue]]
-) -> FuncOp:
-    """The function of a kernel that takes these groups of events, in front of all others."""
-    op = plan.op
-    values = (*op.inputs, *op.outs)
-    counts = [len(group) for group in groups]
-    types = [*(value.type for value in values), *[EVENT] * sum(counts)]
-    block = Block(arg_types=types)
-    for inside, argument in zip(op.body.block.args, block.args, strict=False):
-        argument.name_hint = inside.name_hint
-    for event in block.args[len(values) :]:
-        event.name_hint = "before"
-    given = iter(block.args[len(values) :])
-    waits: Waits = {}
-    for heads, count in zip(plan.heads, counts, strict=True):
-        events = [next(given) for _ in range(count)]
-        for item in heads:
-            waits[item] = [*waits.get(item, []), *events]
-    buffers = dict(zip(op.body.block.args, block.args[: len(values)], strict=True))
-    nest = LoopNest(plan.graph, block, cast("dict[SSAValue, SSAValue]", buffers), waits)
-    nest.emit()
-    events = [event for item in plan.done for event in _padded(nest, item)]
-    block.add_op(ReturnOp(*events))
-    nest.drop_unused()
-    name = program.unique(op.sym.data)
-    function = FuncOp(
-        name,
-        (types, [event.type for event in events]),
-        Region(block),
-        visibility="private",
-        arg_attrs=_value_names(op, sum(counts)),
-    )
-    function.attributes |= op.attributes | {"accel.kernel": StringAttr(op.sym.data)}
-    program.module.body.block.add_op(function)
-    return function
-
-
-def _padded(nest: LoopNest, item: Item) -> list[SSAValue]:
-    events = nest.done(item)
-    assert len(events) == event_count(item)
-    return events
-
-
-def _value_names(op: accel.KernelOp, events: int) -> ArrayAttr[DictionaryAttr]:
-    """`dfc.value` on the arguments that hold a tensor-level value."""
-    inputs = [""] * len(op.inputs)
-    outs = [""] * len(op.outs)
-    if op.operand_values is not None:
-        inputs = [name.data for name in op.operand_values]
-    if op.result_values is not None:
-        outs = [name.data for name in op.result_values]
-    return ArrayAttr(
-        DictionaryAttr({"dfc.value": StringAttr(name)} if name else {})
-        for name in [*inputs, *outs, *[""] * events]
-    )
