@@ -42,16 +42,7 @@ def first_fit(
     """
     offsets: dict[int, int] = {}
     placed: dict[str, list[int]] = {}
-    order = sorted(
-        range(len(requests)),
-        key=lambda i: (
-            requests[i].offset is None,
-            requests[i].first,
-            -requests[i].size,
-            i,
-        ),
-    )
-    for index in order:
+    for index in _order(requests):
         request = requests[index]
         same_tier = placed.setdefault(request.tier, [])
         taken = [
@@ -65,6 +56,16 @@ def first_fit(
         offsets[index] = offset
         same_tier.append(index)
     return [offsets[index] for index in range(len(requests))]
+
+
+def _order(requests: Sequence[Request]) -> list[int]:
+    """The places of the requests in the order in which they are placed."""
+
+    def key(index: int) -> tuple[bool, int, int, int]:
+        request = requests[index]
+        return request.offset is None, request.first, -request.size, index
+
+    return sorted(range(len(requests)), key=key)
 
 
 def _lowest(request: Request, taken: Iterable[tuple[int, int]]) -> int:
