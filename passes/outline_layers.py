@@ -15,9 +15,9 @@ Make repeated layers one function that is called many times.
 Fires on a function without calls, once: on the ops of numbered modules where origins name them,
 else on the repetition of equal ops that covers most, if each run holds two ops at least and a
 product or attention among them. Runs are equal when their ops are, operands and origins aside,
-and are connected in the same way. What differs between the runs becomes an argument; equal
-constants are made inside. Modules in which a front end has made functions of the layers are left
-alone. The numbers do not change.
+and are connected in the same way; work on weights alone is in no run without an origin. What
+differs between the runs becomes an argument; equal constants are made inside. Modules in which a
+front end has made functions of the layers are left alone. The numbers do not change.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from dfc.passes.analysis.functions import WEIGHTS, calls, erase_unused, function
 from dfc.passes.analysis.fusion_graph import is_cheap
 from dfc.passes.analysis.origins import ORIGIN, generalise, origins_of, set_origins
 from dfc.passes.analysis.repeated_runs import Repetition, find
-from dfc.passes.analysis.weight_work import inputs_of
+from dfc.passes.analysis.weight_work import inputs_of, weight_arguments, weight_work
 
 
 def layer_function(found: Repetition, name: str) -> FuncOp:
@@ -118,10 +118,12 @@ class OutlineLayersPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if calls(op):
             return
+        weights = weight_arguments(op)
         for function in functions(op):
             if function.sym_name.data == WEIGHTS:
                 continue
-            found = find(function.body.block)
+            work = weight_work(function, weights[function])
+            found = find(function.body.block, set(work.ops))
             if found is not None:
                 name = free_name(op, f"{function.sym_name.data}_layer")
                 made = outline(function, found, name)

@@ -7,7 +7,7 @@ makes for itself. Runs are taken from the module paths of the ops' origins (`lay
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.func import CallOp
@@ -52,12 +52,12 @@ def shape_key(op: Operation) -> Hashable:
     return op_key(op, [value.type for value in inputs_of(op)])
 
 
-def find(block: Block) -> Repetition | None:
-    """The repetition in a function's block, by origin where there are paths, else by equal ops."""
+def find(block: Block, beside: Collection[Operation] = ()) -> Repetition | None:
+    """The repetition in a block: by origin where there are paths, else by equal ops, without those `beside` it."""
     ops = [op for op in block.ops if not is_cheap(op)]
     if any(isinstance(op, CallOp) for op in ops):
         return None
-    return by_path(ops) or by_equality(ops)
+    return by_path(ops) or by_equality([op for op in ops if op not in beside])
 
 
 def by_path(ops: Sequence[Operation]) -> Repetition | None:

@@ -34,6 +34,34 @@ def test_work_on_the_weights_of_layers_is_hoisted_after_outlining():
     ] == [f"l.{i}:t" for i in range(3)]
 
 
+def test_work_on_weights_between_products_is_in_no_run():
+    ternarized = "(tensor<16x16x!ternary.trit>, tensor<f32>)"
+    make = f"%t{{i}}, %s{{i}} = ternary.ternarize %w{{i}} : tensor<16x16xf32> -> {ternarized}\n"
+    use = (
+        "%l{i} = ternary.linear %x, %t{i} scale %s{i} : (tensor<4x16xf32>,"
+        " tensor<16x16x!ternary.trit>, tensor<f32>) -> tensor<4x16xf32>\n"
+        "%n{i} = arith.negf %l{i} : tensor<4x16xf32>\n"
+    )
+    # each product stands behind the weights of the next: equal runs of all three ops
+    body = make.format(i=0) + "".join(
+        make.format(i=i + 1) + use.format(i=i) for i in range(3)
+    )
+    weights = ", ".join(
+        f'%w{i}: tensor<16x16xf32> {{dfc.weight = "{i}"}}' for i in range(4)
+    )
+    results = ", ".join(f"%n{i}" for i in range(3))
+    kinds = ", ".join(["tensor<4x16xf32>"] * 3)
+    module = parse(
+        f"func.func @main(%x: tensor<4x16xf32>, {weights}) -> ({kinds}) {{"
+        f"{body} func.return {results} : {kinds} }}"
+    )
+    made = check_values(module, OutlineLayersPass(), HoistWeightsPass())
+    (inner,) = ops_named(made, "ternary.linear")
+    layer = inner.parent_op()
+    assert len(ops_named(made, "func.call")) == 3
+    assert not set(layer.body.block.last_op.operands) & set(layer.args)
+
+
 def test_layers_that_something_between_depends_on_stay():
     text = """
     func.func @main(%x: tensor<4x16xf32>, %w: tensor<16x16x!ternary.trit>, %c: tensor<f32>) -> tensor<4x16xf32> {
