@@ -42,7 +42,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dfc.passes.analysis.function_buffers import FunctionBuffers, Signature
-from dfc.passes.analysis.functions import WEIGHTS, callees_first
+from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
 from dfc.passes.analysis.placed_builder import PlacedBuilder
 from dfc.passes.analysis.tier_choice import TierChoice
 from dfc.runtime.machine import target_of
@@ -63,7 +63,8 @@ class PlaceBuffersPass(ModulePass):
             if name == WEIGHTS:
                 continue
             found = FunctionBuffers(function, target.host_tier, signatures)
-            signatures[name] = found.signature()
+            if is_private(function):
+                signatures[name] = found.signature()
             placement = TierChoice(found, target, frames).place()
             frames[name] = placement.frame
             PlacedBuilder(found, placement, signatures).build()

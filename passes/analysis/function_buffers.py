@@ -151,7 +151,13 @@ class FunctionBuffers:
 
     def _call(self, op: CallOp) -> None:
         """Arguments and results of a call stay with the host: one function has one tier per argument."""
-        signature = self.signatures[op.callee.string_value()]
+        name = op.callee.string_value()
+        if name not in self.signatures:
+            fail(
+                op,
+                f"expected a private function of the module to be called, got `@{name}`",
+            )
+        signature = self.signatures[name]
         for operand in op.arguments:
             if operand in self.of:
                 self.of[operand].pinned = True
@@ -182,6 +188,8 @@ class FunctionBuffers:
         buffer = self.of[value]
         if buffer.argument is not None and not self._is_state(buffer.argument):
             return False
+        if sum(self.of.get(operand) is buffer for operand in op.operands) > 1:
+            return False
         stale = [other for other, home in self.of.items() if home is buffer]
         return not any(
             use.operation is not op and self._time(use.operation) > self.time[op]
@@ -198,10 +206,10 @@ class FunctionBuffers:
 
     def _is_state(self, argument: BlockArgument) -> bool:
         """Whether an argument may be updated: a called function's, or one that a result takes the place of."""
-        return (
-            is_private(self.function)
-            or ALIAS in argument_attributes(self.function)[argument.index]
-        )
+        if is_private(self.function):
+            return True
+        rows = self.function.arg_attrs
+        return rows is not None and ALIAS in rows.data[argument.index].data
 
     def _kv_write(self, op: attention.KvWriteOp) -> None:
         if self._may_update(op, op.cache):

@@ -213,3 +213,25 @@ def test_bits_are_kept_as_bytes():
         after = values(lowered(module, level), given)
         for one, other in zip(values(module, given), after, strict=True):
             assert np.array_equal(one, np.asarray(other).astype(one.dtype))
+
+
+def test_a_called_function_is_private():
+    text = LAYERS.replace("func.func private @layer", "func.func @layer")
+    with pytest.raises(
+        PassFailedException, match=r"expected a private function .* got `@layer`"
+    ):
+        lowered(parse(text), "placed")
+
+
+def test_a_cache_written_from_itself_is_copied_first():
+    text = """
+builtin.module attributes {accel.target = "tiny-npu"} {
+func.func @main(%c: tensor<1x2x8x4xf32> {tf.aliasing_output = 0 : i32}, %p: index) -> tensor<1x2x8x4xf32> {
+  %n = tensor.extract_slice %c[0, 0, 2, 0] [1, 2, 3, 4] [1, 1, 1, 1] : tensor<1x2x8x4xf32> to tensor<1x2x3x4xf32>
+  %d = attention.kv_write %c, %n at %p : tensor<1x2x8x4xf32>, tensor<1x2x3x4xf32> -> tensor<1x2x8x4xf32>
+  func.return %d : tensor<1x2x8x4xf32>
+}
+}"""
+    module = parse(text)
+    given = random_values(module)
+    assert same(values(module, given), values(lowered(module, "program"), given))
