@@ -1,17 +1,19 @@
 """`dfc.compile` and `dfc.simulate`: what Python users call, and the command line too."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from dfc.driver import new_context, parse_module, read_module, run_passes
+from dfc.entries import check_entries
 from dfc.errors import InputError
 from dfc.levels import attach_target, level_of, passes_to, pipeline_of
 from dfc.program import Program
 from dfc.progress import step
-from dfc.runtime.machine import load_target
+from dfc.runtime.machine import Target, load_target
 from dfc.workload import Workload, check_fits, plan
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from dfc.frontends import Traced
     from dfc.runtime.report import Report
 
-    Model = nn.Module | ExportedProgram | str
+    Model = nn.Module | ExportedProgram | Path | str
 
 Overrides = Mapping[str, object]
 
@@ -37,10 +39,12 @@ def compile(
     """
     Lower a model for a target, down to its program.
 
-    `model` is a module, an exported program, MLIR text, the path of a `.mlir` or `.pt2` file, or
-    `zoo:NAME` (weights random, seed 0). `args` and `kwargs` are example arguments of a module,
+    `model` is a module, an exported program, MLIR text, the path of a `.mlir`, `.pt2` or `.dfc`
+    file, or `zoo:NAME` (weights random, seed 0). `args` and `kwargs` are example arguments of a module,
     `overrides` values of the target file by dotted key.
     """
+    if isinstance(model, Path):
+        model = str(model)
     if isinstance(model, str) and not is_text(model):
         program = load(model, target, overrides=overrides)
     elif isinstance(model, str):
@@ -106,6 +110,9 @@ def load(
     A language model that no `workload` is given for has the `default` one.
     """
     machine = load_target(target, overrides)
+    if model.endswith(".dfc"):
+        refuse_options(model, workload, dtype)
+        return saved(model, machine)
     if model.endswith(".mlir"):
         refuse_options(model, workload, dtype)
         context = new_context()
@@ -133,6 +140,20 @@ def load(
     return program
 
 
+def saved(path: str, machine: Target) -> Program:
+    """The program in a file, if it was lowered for this machine."""
+    from dfc.storage import load as load_saved
+
+    program = load_saved(path)
+    if program.target != machine:
+        raise InputError(
+            f"expected target `{program.target.name}` as in `{path}`, with the same overrides,"
+            f" got `{machine.name}`: compile the model again for that",
+            path,
+        )
+    return program
+
+
 def refuse_options(model: str, workload: Workload | None, dtype: str | None) -> None:
     """Refuse a prompt or a context for what is not a language model, a dtype for a file."""
     if workload is not None:
@@ -153,6 +174,7 @@ def lowered(
     traced: "Traced | None" = None,
 ) -> Program:
     """The program of a module; a module at tensor level is raised."""
+    check_entries(source)
     attach_target(source, target, overrides or {})
     pipeline, level = pipeline_of(source), level_of(source)
     if level == "tensor":

@@ -18,13 +18,28 @@ if TYPE_CHECKING:
 def call(
     program: "Program", traced: Traced, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
-    """The result of the traced module for these arguments, computed by the program."""
-    leaves = pytree.tree_leaves((tuple(args), dict(kwargs)))
-    inputs = [to_numpy(leaf) for leaf in leaves if isinstance(leaf, Tensor)]
-    check_inputs(inputs, traced.inputs("main"), "main")
-    values = iter(program.run("main", inputs))
+    """
+    The result of the traced module for these arguments, computed by the program.
+
+    Arguments and buffers that the module updates in place are updated.
+    """
     assert traced.model is not None
+    assert traced.form is not None
+    given = traced.form.tensors(args, kwargs)
+    arguments = traced.inputs("main")
+    tensors = [
+        traced.model.get_buffer(one.name) if one.number < 0 else given[one.number]
+        for one in arguments
+    ]
+    inputs = [to_numpy(tensor) for tensor in tensors]
+    check_inputs(inputs, arguments, "main")
     like, spec = result_like(traced.model, args, kwargs)
+    computed = program.run("main", inputs)
+    with torch.no_grad():
+        for one, tensor in zip(arguments, tensors, strict=True):
+            if one.alias is not None:
+                tensor.copy_(to_tensor(computed[one.alias], tensor.dtype))
+    values = iter(computed)
     results = [
         to_tensor(next(values), leaf.dtype) if isinstance(leaf, Tensor) else leaf
         for leaf in like

@@ -8,6 +8,7 @@ import typer
 
 from dfc.cli_options import Json, Seed, Set, overrides
 from dfc.cli_output import print_json, progress
+from dfc.errors import InputError
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -39,6 +40,9 @@ def opt(
     context = new_context()
     pipeline = parse_passes(passes)
     module = read_module(file, context)
+    if target is None and sets:
+        message = "expected a target for --set to override, got none: add -t"
+        raise InputError(message, "--set")
     if target is not None:
         from dfc.levels import attach_target
 

@@ -11,7 +11,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="`zoo:NAME`, `zoo:FILE.toml#NAME`, a `.mlir` or a `.pt2` file.",
+        help="`zoo:NAME`, `zoo:FILE.toml#NAME`, a `.mlir`, `.pt2` or `.dfc` file.",
     ),
 ]
 TargetName = Annotated[
@@ -37,7 +37,7 @@ Dtype = Annotated[
     str | None,
     typer.Option(help="float32, float16 or bfloat16 instead of the model's."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of random inputs and weights.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of random inputs and weights.")]
 
 
 def check_suffix(path: str | None, suffix: str) -> None:

@@ -60,9 +60,12 @@ def compile_(
 ) -> None:
     """Lower a model; print the IR of a level (`program`), or write that or all of it to a file."""
     numbers = contexts(context)
+    level = "program" if emit is None else emit
     with progress():
         from dfc.api import asked, load
+        from dfc.levels import check_level
 
+        check_level(level)
         workload = asked(prefill, decode, numbers, batch)
         program = load(
             model,
@@ -73,14 +76,13 @@ def compile_(
             abstract=output is None or emit is not None,
             seed=seed,
         )
-        text = program.ir(emit or "program")
+        text = program.ir(level)
         if output is not None and emit is None:
             program.save(output)
         elif output is not None:
             Path(output).write_text(text)
     written = {} if output else {"module": text}
     if as_json:
-        level = emit or "program"
         print_json({"target": target, "level": level, "output": output, **written})
     elif output is None:
         print(text, end="")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dfc.runtime.report import Report
 
 
-@dataclass
+@dataclass(repr=False)
 class Program:
     """One module at each level from that of its source (the first) down to `program`."""
 
@@ -38,9 +38,12 @@ class Program:
     traced: "Traced | None" = None
     made: dict[str, tuple[dict[str, Array] | None, dict[str, Array]]] = field(
         default_factory=dict[str, tuple[dict[str, Array] | None, dict[str, Array]]],
-        repr=False,
     )
     """By level, the weights and what `@weights` made of them."""
+
+    def __repr__(self) -> str:
+        functions = ", ".join(f"@{name}" for name in self.entries)
+        return f"<dfc.Program {functions} for {self.target.name}>"
 
     @property
     def source(self) -> str:

@@ -88,7 +88,7 @@ def random_value(
     """A value of one type; an `index` is a position that leaves room in every cache."""
     if isinstance(kind, IndexType):
         return int(rng.integers(0, last_position + 1))
-    if not isinstance(kind, ShapedType) or -1 in kind.get_shape():
+    if not isinstance(kind, ShapedType) or not kind.has_static_shape():
         message = (
             f"expected tensors of static shape or `index` as arguments, got `{kind}`"
         )

@@ -128,11 +128,12 @@ def checked(
 
 
 def run_text(program: Program, inputs: str | None, seed: int) -> dict[str, Array]:
-    """The results of every entry function of a text, on random weights."""
+    """The results of every entry function of a text, on random weights if it brings none."""
     module = program.modules[program.source]
     rng = np.random.default_rng(seed)
     limit = last_position(module)
-    program.weights = random_weights(module, rng)
+    if program.weights is None:
+        program.weights = random_weights(module, rng)
     results: dict[str, Array] = {}
     for function in entry_functions(module):
         name = function.sym_name.data
@@ -153,9 +154,10 @@ def given(
     if path is None:
         return drawn
     try:
-        with np.load(path) as archive:
+        archive: Any = np.load(path)
+        with archive:
             found: dict[str, Array] = dict(archive)
-    except (BadZipFile, ValueError, EOFError) as error:
+    except (BadZipFile, ValueError, EOFError, TypeError) as error:
         raise InputError(
             f"expected an `.npz` file of arrays, got `{path}`", path
         ) from error
@@ -167,6 +169,9 @@ def given(
             )
             raise InputError(message, path)
         names = list(found)
+        if len(names) > len(drawn):
+            message = f"expected at most {len(drawn)} arrays, got {len(names)}"
+            raise InputError(f"{message}: leave out the others", path)
     values = list(drawn)
     for index, name in enumerate(names[: len(values)]):
         if name in found:

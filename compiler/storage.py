@@ -9,6 +9,7 @@ from zipfile import BadZipFile, ZipFile
 import ml_dtypes
 import numpy as np
 import safetensors.numpy
+from safetensors import SafetensorError
 
 from dfc.driver import new_context, parse_module
 from dfc.errors import InputError
@@ -55,14 +56,14 @@ def load(path: str | Path) -> Program:
                 n: archive.read(f"{n}.mlir").decode() for n in ("source", "program")
             }
             weights = safetensors.numpy.load(archive.read("weights.safetensors"))
-    except (BadZipFile, KeyError, ValueError) as error:
+        found = about["format"]
+    except (BadZipFile, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise InputError(
-            f"expected a program saved by dfc, got `{path}`", str(path)
+            f"expected a program saved by dfc, got `{path}`: `dfc compile -o` writes one",
+            str(path),
         ) from error
-    if about["format"] != FORMAT:
-        message = (
-            f"expected format {FORMAT} in `{path}`, got {about['format']}: save it anew"
-        )
+    if found != FORMAT:
+        message = f"expected format {FORMAT} in `{path}`, got {found}: save it anew"
         raise InputError(message, str(path))
     for name in about["bfloat16"]:
         weights[name] = weights[name].view(ml_dtypes.bfloat16)

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dfc.comparison import Difference, compare, identical
+from dfc.entries import check_entries
 from dfc.errors import InputError
 from dfc.random_inputs import (
     Value,
@@ -66,6 +67,7 @@ class ValueCheck:
     """Runs a module before the first pass and after every one, and compares."""
 
     def __init__(self, module: ModuleOp, seed: int) -> None:
+        check_entries(module)
         rng = np.random.default_rng(seed)
         limit = last_position(module)
         self.inputs = {

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from dfc.runtime.errors import ModelError
 
@@ -28,7 +28,7 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    shape: list[int]
+    shape: list[NonNegativeInt]
     dtype: Literal["float32", "float16", "bfloat16", "int64", "bool"] = "float32"
 
 
@@ -87,6 +87,8 @@ def find(spec: str) -> Entry:
         hint = (
             f"did you mean `{close[0]}`?" if close else f"known: {', '.join(entries)}"
         )
+        if not path and name.endswith(".toml"):
+            hint = f"a file's model is `{name}#NAME`"
         raise ModelError(f"no model is called `{name}` in the zoo: {hint}")
     return entries[name]
 
@@ -135,8 +137,8 @@ def construct(found: Entry) -> "nn.Module":
         if config_kind is None:
             return kind(**found.config)
         return kind(config_kind(**found.config))
-    except (TypeError, ValueError, AttributeError) as error:
-        first = str(error).partition("\n")[0].rstrip(".")
+    except Exception as error:  # transformers and the model's own code raise many kinds
+        first = " ".join(str(error).split()).rstrip(".")
         raise ModelError(
             f"`{name}` does not take this configuration: {first}"
         ) from None

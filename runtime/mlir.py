@@ -413,7 +413,10 @@ def run_pipeline(module: ModuleOp, pipeline: str) -> ModuleOp:
     try:
         manager = PassManager.parse(f"builtin.module({pipeline})", mlir_context())
     except ValueError as error:
-        raise LoweringError(f"no upstream pipeline: {error}") from None
+        reason = str(error).partition("\n")[0].partition("error: ")[2]
+        raise LoweringError(
+            f"expected upstream passes as inside `builtin.module(…)`, got `{pipeline}`: {reason}"
+        ) from None
     try:
         manager.run(source.operation)
     except ir.MLIRError as error:

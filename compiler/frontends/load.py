@@ -1,19 +1,19 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """From what a user names (a zoo entry, a file, a module) to the tensor level."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.utils._pytree as pytree
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dfc import zoo
 from dfc.frontends import huggingface
+from dfc.frontends.call_form import CallForm
+from dfc.frontends.example import Flat, input_names, silent, trace_example
 from dfc.frontends.functions import Function
 from dfc.frontends.lower import lower
 from dfc.frontends.preparation import prepare
@@ -22,6 +22,8 @@ from dfc.frontends.text import load_mlir
 from dfc.frontends.trace import fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
 from dfc.runtime.errors import ModelError
+
+NOT_READ = "other files are not read"
 
 PREFIX = "model."
 """The attribute under which the wrappers of a traced model hold it."""
@@ -56,9 +58,9 @@ def load_model(
         return load_mlir(existing(spec))
     if spec.endswith(".pt2"):
         return load_exported(existing(spec))
+    hint = f"did you mean `zoo:{spec}`?" if spec in zoo.known() else NOT_READ
     raise ModelError(
-        f"expected `zoo:NAME`, a `.mlir` or a `.pt2` file, got `{spec}`:"
-        " other files are not read"
+        f"expected `zoo:NAME`, a `.mlir`, `.pt2` or `.dfc` file, got `{spec}`: {hint}"
     )
 
 
@@ -66,7 +68,8 @@ def existing(spec: str) -> Path:
     """The path of a model file that is there."""
     path = Path(spec)
     if not path.is_file():
-        raise ModelError(f"expected a model file at `{spec}`, found none")
+        found = "a folder" if path.is_dir() else "none"
+        raise ModelError(f"expected a model file at `{spec}`, found {found}")
     return path
 
 
@@ -174,75 +177,37 @@ def trace_module(
     own = model if prepared else prepare(model)
     if isinstance(own, fx.GraphModule):
         keep_meaning(own, parameters(own))
+    form = CallForm.of(own, args, kwargs or {})
     wrapper = Flat(own, args, kwargs or {})
-    functions = trace(wrapper, wrapper.tensors, "main", strip=PREFIX)
+    functions = trace_example(wrapper, PREFIX)
     entry = functions[0]
     names = input_names(model, args, kwargs or {})
     for argument in entry.arguments:
         if argument.kind == "input" and argument.number < len(names):
             argument.name = names[argument.number]
-    weights = weight_values(own, functions)
     return Traced(
-        lower(functions), by_name(functions), public(functions), weights, own, model
+        lower(functions),
+        by_name(functions),
+        public(functions),
+        weight_values(own, functions),
+        own,
+        model,
+        form=form,
     )
-
-
-def input_names(
-    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> list[str]:
-    """Names for the tensor arguments: their paths in the call's arguments."""
-    leaves, _ = pytree.tree_flatten_with_path((tuple(args), dict(kwargs)))
-    names: list[str] = []
-    for path, leaf in leaves:
-        if isinstance(leaf, Tensor):
-            words = [
-                str(getattr(key, "idx", getattr(key, "key", key))) for key in path[1:]
-            ]
-            names.append(
-                ".".join(words) if not words[0].isdigit() else f"arg{'.'.join(words)}"
-            )
-    return names
-
-
-class Flat(nn.Module):
-    """A module as a function from tensors to a tuple of tensors."""
-
-    def __init__(
-        self, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self.leaves, self.spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
-        self.out_spec: Any = None
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """The tensors among the example arguments."""
-        return [leaf for leaf in self.leaves if isinstance(leaf, Tensor)]
-
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Call the module; its result's tensors in order."""
-        rest = iter(tensors)
-        leaves = [next(rest) if isinstance(x, Tensor) else x for x in self.leaves]
-        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        flat, self.out_spec = pytree.tree_flatten(self.model(*args, **kwargs))
-        return tuple(leaf for leaf in flat if isinstance(leaf, Tensor))
 
 
 def load_exported(path: Path) -> Traced:
     """A program saved by `torch.export.save`."""
-    # torch raises many kinds for a file that is none of its own, and logs a traceback
-    log = logging.getLogger(torch.export.__name__)
-    before, log.disabled = log.disabled, True
     try:
-        program = torch.export.load(path)
-    except Exception as error:
+        with silent(torch.export.__name__):
+            program = torch.export.load(path)
+    except (
+        Exception
+    ) as error:  # torch raises many kinds for a file that is none of its own
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ModelError(
             f"`{path}` is not a program saved by torch.export: {first}"
         ) from None
-    finally:
-        log.disabled = before
     return trace_exported(program)
 
 

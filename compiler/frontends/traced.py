@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from xdsl.dialects.builtin import ModuleOp
 
+from dfc.frontends.call_form import CallForm
 from dfc.frontends.functions import Argument, Function
 from dfc.runtime.errors import ModelError
 
@@ -35,7 +36,8 @@ class Traced:
     `functions` holds the FX graph of every function of `module`, private ones too; `entries`
     the names of those that a user calls (`main`, or `prefill` and `decode`). `weights` holds
     every weight argument by its `dfc.weight` name, or is None when they are abstract.
-    `model` is the prepared model that was traced, `original` the one that was given.
+    `model` is the prepared model that was traced, `original` the one that was given, `form` how
+    it was called, if it was not a language model of the zoo.
     """
 
     module: ModuleOp
@@ -49,6 +51,7 @@ class Traced:
     capacity: int = 0
     batch: int = 1
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
+    form: CallForm | None = None
 
     @property
     def is_language_model(self) -> bool:

@@ -15,7 +15,7 @@ Loc = Sequence[int | str]
 def sentence(error: ValidationError, data: Mapping[str, Any]) -> str:
     """The first error, with the key as it stands in the file: `tier.ddr.efficiency`."""
     first = error.errors()[0]
-    loc = [part for part in first["loc"] if part != "value"]
+    loc = tuple(part for part in first["loc"] if part != "value")
     key = ".".join(map(str, loc))
     kind, message = first["type"], first["msg"]
     if kind == "extra_forbidden":
@@ -23,11 +23,22 @@ def sentence(error: ValidationError, data: Mapping[str, Any]) -> str:
     if kind == "missing":
         table = ".".join(map(str, loc[:-1]))
         where = f" in [{table}]" if table else ""
-        return f"missing key `{loc[-1]}`{where}"
+        return f"missing key `{loc[-1]}`{where}{_instead(error, loc)}"
     if kind == "value_error":
         text = message.removeprefix("Value error, ")
         return f"`{key}`: {text}" if key else text
     return f"`{key}`: {message[0].lower()}{message[1:]}, got {_value(first['input'])!r}"
+
+
+def _instead(error: ValidationError, missing: Loc) -> str:
+    """The unknown key of the same table that was meant for a missing one."""
+    unknown = [
+        str(one["loc"][-1])
+        for one in error.errors()
+        if one["type"] == "extra_forbidden" and one["loc"][:-1] == missing[:-1]
+    ]
+    near = get_close_matches(str(missing[-1]), unknown, n=1)
+    return f", found `{near[0]}`: rename it" if near else ""
 
 
 def _value(found: Any) -> Any:

@@ -155,9 +155,11 @@ def _override(data: dict[str, Any], key: str, value: object, label: str) -> None
     for part in path:
         found = table.get(part)
         if not isinstance(found, dict):
+            near = get_close_matches(part, table, n=1)
+            hint = f", did you mean `{near[0]}`" if near else ""
             raise TargetError(
                 f"{label}: cannot set `{key}`, there is no [{'.'.join(path)}];"
-                f" `{part}` is none of {', '.join(table)}"
+                f" `{part}` is none of {', '.join(table)}{hint}"
             )
         table = cast("dict[str, Any]", found)
     number = isinstance(value, int | float) and not isinstance(value, bool)
