@@ -1,14 +1,19 @@
 # pyright: strict, reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
 """Hugging Face models: their attention and cache as dfc's operators, prefill and decode as modules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import Cache, CacheLayerMixin
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.masking_utils import (
+    AttentionMaskInterface,
+    bidirectional_mask_function,
+    causal_mask_function,
+    sdpa_mask,
+)
 from transformers.modeling_utils import AttentionInterface, PreTrainedModel
 
 from dfc.frontends import ops
@@ -37,14 +42,21 @@ def attention(
     """
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     position = getattr(key, POSITION, None)
-    if attention_mask is None:
-        mask, window = None, sliding_window if causal else None
-    else:
+    mask, window = None, sliding_window if causal else None
+    if attention_mask is not None:
         mask, causal, window = additive(attention_mask, query), False, None
+    elif causal and position is None and query.shape[2] != key.shape[2]:
+        position = end_of_cache(query, key)  # causal is aligned at the last key
     out = ops.sdpa(
         query, key, value, position, mask, bool(causal), window, scaling, softcap
     )
     return out.transpose(1, 2).contiguous(), None
+
+
+def end_of_cache(query: Tensor, key: Tensor) -> Tensor:
+    """The position of the first of some query rows that are the last of all keys."""
+    rows = key.shape[2] - query.shape[2]
+    return torch.full((), rows, dtype=torch.int64, device=query.device)
 
 
 def additive(mask: Tensor, query: Tensor) -> Tensor:
@@ -55,11 +67,51 @@ def additive(mask: Tensor, query: Tensor) -> Tensor:
     return torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, low)
 
 
-def attention_mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    """No mask without padding: causality and window are the operator's own attributes."""
-    if kwargs.get("attention_mask") is None:
+def attention_mask(
+    batch_size: int,
+    q_length: int,
+    kv_length: int,
+    q_offset: Any = 0,
+    kv_offset: int = 0,
+    mask_function: Callable[..., Any] = causal_mask_function,
+    attention_mask: Tensor | None = None,
+    allow_is_causal_skip: bool = True,
+    allow_is_bidirectional_skip: bool = False,
+    **kwargs: Any,
+) -> Tensor | None:
+    """
+    No mask where causality and window say it all: they are the operator's own attributes.
+
+    There is one for padding, for packed sequences, for a cache with rows that are not filled
+    (transformers' static one), and for any pattern that is not known here.
+    """
+    skip = allow_is_causal_skip or allow_is_bidirectional_skip
+    filled = isinstance(q_offset, int) and kv_length + kv_offset == q_offset + q_length
+    if attention_mask is None and skip and filled and is_known(mask_function):
         return None
-    return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+    options: dict[str, Any] = {**kwargs, "allow_is_causal_skip": False}
+    return sdpa_mask(
+        batch_size,
+        q_length,
+        kv_length,
+        q_offset,
+        kv_offset,
+        mask_function,
+        attention_mask,
+        **options,
+    )
+
+
+def is_known(function: Callable[..., Any]) -> bool:
+    """Whether a mask is causal, none at all, or causal within a window."""
+    if function is causal_mask_function or function is bidirectional_mask_function:
+        return True
+    if torch.compiler.is_dynamo_compiling():  # it cannot look into closures
+        return False
+    parts = [cell.cell_contents for cell in function.__closure__ or ()]
+    names = sorted(part.__qualname__ for group in parts for part in group)
+    window = "sliding_window_overlay.<locals>.inner_mask"
+    return names == [causal_mask_function.__qualname__, window]
 
 
 POSITION = "dfc_position"
@@ -68,8 +120,6 @@ POSITION = "dfc_position"
 
 class PositionedLayer(CacheLayerMixin):
     """One layer's keys and values (B x G x capacity x D); new rows go in at a position."""
-
-    is_compileable = True
 
     def __init__(self, keys: Tensor, values: Tensor, position: Tensor | None) -> None:
         super().__init__()
@@ -95,8 +145,8 @@ class PositionedLayer(CacheLayerMixin):
         return cast(Tensor, self.keys), cast(Tensor, self.values)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Keys a query sees, and the first one's index."""
-        return self.pair()[0].shape[2], 0
+        """As if the new rows were all: which rows of the cache are seen follows from the position."""
+        return query_length, 0
 
     def get_seq_length(self) -> int:
         """Rows filled: unknown at compile time, so callers pass `position_ids`."""

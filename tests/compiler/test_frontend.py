@@ -265,7 +265,7 @@ def test_text_is_read_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("model.onnx", "a `.mlir` or a `.pt2` file, got `model.onnx`"),
+        ("model.onnx", "file, got `model.onnx`: other files are not read"),
         ("absent.pt2", "expected a model file at `absent.pt2`"),
         ("zoo:bitnet-tinny", "did you mean `bitnet-tiny`"),
     ],

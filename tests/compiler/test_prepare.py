@@ -155,3 +155,56 @@ def test_kv_write_refuses_what_does_not_fit():
     assert ops.kv_write(cache, new, torch.tensor(2)).sum() == 4
     with pytest.raises(ValueError, match="expected a position up to 2, got 3"):
         ops.kv_write(cache, new, torch.tensor(3))
+
+
+def window_model():
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=64,
+        sliding_window=3,
+        pad_token_id=0,
+    )
+    with zoo.seeded(0):
+        return MistralForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("cache", [None, "static"])
+@pytest.mark.parametrize("window", [False, True])
+def test_generation_with_transformers_own_caches(cache: str | None, window: bool):
+    model = (
+        window_model() if window else zoo.build(zoo.find("llama-tiny"), abstract=False)
+    )
+    prepared = dfc.prepare(model)
+    ids = torch.arange(1, 11).reshape(2, 5)
+    options = {"max_new_tokens": 4, "do_sample": False, "cache_implementation": cache}
+    options |= {"output_logits": True, "return_dict_in_generate": True}
+    want, got = (m.generate(ids, **options) for m in (model, prepared))
+    assert torch.equal(got.sequences, want.sequences)
+    assert error(torch.stack(got.logits), torch.stack(want.logits)) < 1e-5
+
+
+def test_a_chunk_of_a_prompt_after_another():
+    model = zoo.build(zoo.find("llama-tiny"), abstract=False)
+    prepared = dfc.prepare(model)
+    ids = torch.arange(1, 8)[None]
+    with torch.no_grad():
+        want = model(ids, use_cache=False).logits[:, 3:]
+        first = prepared(ids[:, :3], use_cache=True)
+        got = prepared(ids[:, 3:], past_key_values=first.past_key_values).logits
+    assert error(got, want) < 1e-5
+
+
+def test_packed_sequences_do_not_see_each_other():
+    model = zoo.build(zoo.find("llama-tiny"), abstract=False)
+    ids = torch.arange(1, 8)[None]
+    places = torch.tensor([[0, 1, 2, 0, 1, 2, 3]])
+    with torch.no_grad():
+        want = model(ids, position_ids=places, use_cache=False).logits
+        got = dfc.prepare(model)(ids, position_ids=places, use_cache=False).logits
+    assert error(got, want) < 1e-5
