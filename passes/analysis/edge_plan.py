@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from xdsl.dialects import tensor
 from xdsl.ir import Operation, SSAValue, Use
@@ -25,7 +26,7 @@ from dfc.runtime.machine import Target, Unit
 VIEWS = tensor.ExpandShapeOp | tensor.CollapseShapeOp | tensor.ExtractSliceOp
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Fifo:
     """A FIFO to be: its stream, tier and depth; `sole` when a unit has no other slot for weights."""
 
@@ -34,10 +35,15 @@ class Fifo:
     depth: int
     sole: bool = False
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Its bytes."""
         return aligned(self.depth * buffer_bytes(self.type.token))
+
+    @cached_property
+    def text(self) -> str:
+        """What a message calls it."""
+        return f"a FIFO of {self.depth} tokens {self.type.token}"
 
 
 @dataclass(eq=False)

@@ -84,7 +84,7 @@ def argument_attributes(function: FuncOp) -> list[dict[str, Attribute]]:
     """The attributes of each argument."""
     if function.arg_attrs is None:
         return [{} for _ in function.args]
-    return [dict(each.data) for each in function.arg_attrs]
+    return [dict(each.data.items()) for each in function.arg_attrs]
 
 
 def set_argument_attributes(

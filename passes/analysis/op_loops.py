@@ -72,9 +72,10 @@ def captured(op: Operation) -> list[SSAValue]:
     """The values that an op's regions use from outside the op, in order of first use."""
     if not op.regions:
         return []
-    inside = {op, *op.walk()}
-    used = (value for inner in op.walk() if inner is not op for value in inner.operands)
-    return list(dict.fromkeys(v for v in used if _maker(v) not in inside))
+    own, *inner = op.walk()
+    inside = {own, *inner}
+    used = dict.fromkeys(value for part in inner for value in part.operands)
+    return [value for value in used if _maker(value) not in inside]
 
 
 def _maker(value: SSAValue) -> Operation | None:

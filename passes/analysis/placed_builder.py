@@ -67,7 +67,7 @@ class PlacedBuilder:
             if self._is_replaced(op):
                 op.detach()
                 op.erase()
-        for argument in old_arguments:
+        for argument in reversed(old_arguments):
             self.block.erase_arg(argument)
         extra = len(self.block.args) - len(attributes)
         set_argument_attributes(

@@ -118,7 +118,7 @@ class TierChoice:
         time = self.found.time[op]
         taken = dict.fromkeys(self.target.tier, 0)
         for fifo in self.edges[op].fifos:
-            name = f"a FIFO of {fifo.depth} tokens {fifo.type.token} in `{op.sym.data}`"
+            name = f"{fifo.text} in `{op.sym.data}`"
             first = time - (fifo in self.early)
             offset = taken[fifo.tier] if fifo.sole else None
             taken[fifo.tier] += fifo.size * fifo.sole
