@@ -35,7 +35,7 @@ class Paths:
         self.number = {
             op: index for index, node in enumerate(self.nodes) for op in node
         }
-        self.next = [
+        below = [
             {
                 self.number[o]
                 for op in node
@@ -45,30 +45,45 @@ class Paths:
             - {index}
             for index, node in enumerate(self.nodes)
         ]
-        self._below: dict[int, int] = {}
-
-    def below(self, index: int) -> int:
-        """The nodes that depend on a node."""
-        if index not in self._below:
-            mask = 0
-            for user in self.next[index]:
-                mask |= 1 << user | self.below(user)
-            self._below[index] = mask
-        return self._below[index]
+        above: list[set[int]] = [set() for _ in self.nodes]
+        for index, users in enumerate(below):
+            for user in users:
+                above[user].add(index)
+        self.below = reached(below, above)
+        self.above = reached(above, below)
 
     def between(self, first: Group, readers: list[Operation]) -> list[Group]:
         """The nodes of `first` and of `readers`, and all on paths from the one to the others."""
         start = self.number[first[0]]
-        ends = 0
+        found = 0
         for op in readers:
-            ends |= 1 << self.number[op]
-        under = self.below(start) | 1 << start
-        found = [
-            index
-            for index in range(len(self.nodes))
-            if under >> index & 1 and (ends >> index & 1 or self.below(index) & ends)
-        ]
-        return [self.nodes[index] for index in found]
+            found |= 1 << self.number[op] | self.above[self.number[op]]
+        found &= 1 << start | self.below[start]
+        return [self.nodes[index] for index in bits_of(found)]
+
+
+def reached(nexts: list[set[int]], backs: list[set[int]]) -> list[int]:
+    """By node, a mask of all that `nexts` leads to; made from the ends back, however long the chains."""
+    found = [0] * len(nexts)
+    waiting = [len(each) for each in nexts]
+    ready = [index for index, count in enumerate(waiting) if not count]
+    while ready:
+        index = ready.pop()
+        for other in nexts[index]:
+            found[index] |= 1 << other | found[other]
+        for back in backs[index]:
+            waiting[back] -= 1
+            if not waiting[back]:
+                ready.append(back)
+    return found
+
+
+def bits_of(mask: int) -> Iterator[int]:
+    """The bits that are set, the lowest first."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
 
 
 class Growth:

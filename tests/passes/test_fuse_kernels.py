@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import accel
+from dfc.passes.analysis.kernel_growth import reached
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.passes.fuse_kernels import FuseKernelsPass
 
@@ -266,3 +267,12 @@ def test_kernels_of_two_entries_have_the_entry_in_front():
     made = fused("\n".join(entry.format(name=name) for name in ("prefill", "decode")))
     assert list(kernels(made, "prefill")) == ["prefill_up_quantize"]
     assert list(kernels(made, "decode")) == ["decode_up_quantize"]
+
+
+def test_paths_are_found_along_chains_of_any_length():
+    # 0 -> 1 -> … -> 4999, longer than Python's stack
+    last = 4999
+    nexts = [{index + 1} for index in range(last)] + [set[int]()]
+    backs = [set[int]()] + [{index} for index in range(last)]
+    assert reached(nexts, backs)[0] == (1 << last + 1) - 2
+    assert reached(backs, nexts)[2] == 0b11
