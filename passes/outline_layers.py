@@ -12,8 +12,8 @@ Make repeated layers one function that is called many times.
     func.func private @main_layer(%x: …, %w: …) {
       %y = ternary.linear %x, %w … {dfc.origin = "layers.*.up:linear"}
 
-Fires on a function without calls, once: on the ops of numbered modules where origins name them,
-else on the repetition of equal ops that covers most, if each run holds two ops at least and a
+Fires on a function without calls, once: on the ops of numbered modules where origins name several,
+else (not where they name one) on the repetition of equal ops that covers most, if each run holds two ops at least and a
 product or attention among them. Runs are equal when their ops are, operands and origins aside,
 and are connected in the same way; work on weights alone is in no run without an origin. What
 differs between the runs becomes an argument; equal constants are made inside. Modules in which a

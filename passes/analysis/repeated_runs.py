@@ -7,7 +7,7 @@ makes for itself. Runs are taken from the module paths of the ops' origins (`lay
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.func import CallOp
@@ -53,15 +53,27 @@ def shape_key(op: Operation) -> Hashable:
 
 
 def find(block: Block, beside: Collection[Operation] = ()) -> Repetition | None:
-    """The repetition in a block: by origin where there are paths, else by equal ops, without those `beside` it."""
+    """
+    The repetition in a function's block.
+
+    By origin in the list of modules that holds most ops, unless it has one only: parts of a layer
+    are no layers. Where that finds none, by equal ops, without those `beside` it.
+    """
     ops = [op for op in block.ops if not is_cheap(op)]
     if any(isinstance(op, CallOp) for op in ops):
         return None
-    return by_path(ops) or by_equality([op for op in ops if op not in beside])
+    lists = numbered_lists(ops)
+    if lists:
+        best = max(lists, key=lambda name: sum(map(len, lists[name].values())))
+        if len(lists[best]) == 1:
+            return None
+        if (found := by_path(best, lists[best])) is not None:
+            return found
+    return by_equality([op for op in ops if op not in beside])
 
 
-def by_path(ops: Sequence[Operation]) -> Repetition | None:
-    """Runs of the ops of one numbered module each, for the list of modules that holds most ops."""
+def numbered_lists(ops: Sequence[Operation]) -> dict[str, dict[str, list[Operation]]]:
+    """The ops that may stand in a run by list of modules (`layers`) and number in it."""
     lists: dict[str, dict[str, list[Operation]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -71,14 +83,13 @@ def by_path(ops: Sequence[Operation]) -> Repetition | None:
         if place is not None and may_move(op):
             places[op] = place
             lists[place[0]][place[1]].append(op)
-    best = max(
-        lists, key=lambda name: sum(map(len, lists[name].values())), default=None
-    )
-    if best is None or len(lists[best]) < 2:
-        return None
-    runs = [tuple(lists[best][number]) for number in lists[best]]
-    paths = [f"{best}.{number}" for number in lists[best]]
-    return repetition(runs, f"{best}.*", paths)
+    return lists
+
+
+def by_path(name: str, numbers: Mapping[str, Sequence[Operation]]) -> Repetition | None:
+    """Runs of the ops of one numbered module of a list each."""
+    runs = [tuple(ops) for ops in numbers.values()]
+    return repetition(runs, f"{name}.*", [f"{name}.{number}" for number in numbers])
 
 
 def _place_of_maker(

@@ -62,6 +62,21 @@ def test_work_on_weights_between_products_is_in_no_run():
     assert not set(layer.body.block.last_op.operands) & set(layer.args)
 
 
+def test_parts_of_the_only_layer_are_no_layers():
+    text = """
+    func.func @main(%x: tensor<4x16xf32>, %w: tensor<16x16x!ternary.trit>, %c: tensor<f32>) -> (tensor<4x16xf32>, tensor<4x16xf32>) {
+      %q = ternary.linear %x, %w scale %c {dfc.origin = "l.0.q:a"} : (tensor<4x16xf32>, tensor<16x16x!ternary.trit>, tensor<f32>) -> tensor<4x16xf32>
+      %m = arith.negf %q {dfc.origin = "l.0.q:n"} : tensor<4x16xf32>
+      %k = ternary.linear %x, %w scale %c {dfc.origin = "l.0.k:a"} : (tensor<4x16xf32>, tensor<16x16x!ternary.trit>, tensor<f32>) -> tensor<4x16xf32>
+      %n = arith.negf %k {dfc.origin = "l.0.k:n"} : tensor<4x16xf32>
+      func.return %m, %n : tensor<4x16xf32>, tensor<4x16xf32>
+    }"""
+    made = apply_to_clone(OutlineLayersPass(), parse(text))
+    assert not ops_named(made, "func.call")
+    made = apply_to_clone(OutlineLayersPass(), parse(text.replace("l.0.", "l.")))
+    assert len(ops_named(made, "func.call")) == 2
+
+
 def test_layers_that_something_between_depends_on_stay():
     text = """
     func.func @main(%x: tensor<4x16xf32>, %w: tensor<16x16x!ternary.trit>, %c: tensor<f32>) -> tensor<4x16xf32> {
