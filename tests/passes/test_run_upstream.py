@@ -50,5 +50,5 @@ def test_names_types_and_attributes_come_back():
 
 
 def test_an_unknown_upstream_pass_is_one_sentence():
-    with pytest.raises(DfcError, match=r"^no upstream pipeline: "):
+    with pytest.raises(DfcError, match=r"^expected upstream passes .*`canonicalise`"):
         apply_to_clone(RunUpstreamPass("canonicalise"), parse(MODULE))
