@@ -1,15 +1,13 @@
-"""Tests of reports: sums that must agree, names of the JSON, a language model's figures, tables."""
+"""Tests of reports: sums that must agree, names of the JSON, a language model's figures."""
 
 import json
 from pathlib import Path
 
 import pytest
 from machine_testing import parse
-from rich.console import Console
 
 from dfc.runtime.errors import DfcError, ModelError
 from dfc.runtime.report import Report
-from dfc.runtime.report_view import view
 from dfc.runtime.simulator import (
     Simulator,
     simulate_function,
@@ -188,16 +186,6 @@ def test_json_has_stable_names(report: Report, tmp_path: Path):
 def test_a_model_without_tokens_leaves_their_figures_out():
     found = json.loads(simulate_function(model(), "prefill").to_json())
     assert "ttft_s" not in found
-
-
-def test_tables_show_the_figures(report: Report):
-    console = Console(width=160)
-    with console.capture() as shown:
-        console.print(view(report))
-    text = shown.get()
-    assert "attend" in text
-    assert "tokens/s" in text
-    assert "port.keys 72" in text
 
 
 def test_records_end_with_the_latency():
