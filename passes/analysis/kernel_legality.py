@@ -8,7 +8,7 @@ on one unit take turns and each has its own loops. Everything else joins while t
 ops are prefixes of one nest and the smallest tiles fit on chip.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
 from xdsl.ir import Operation, SSAValue
@@ -23,6 +23,7 @@ from dfc.passes.analysis.fusion_graph import (
     root_of,
 )
 from dfc.passes.analysis.op_loops import loops_of
+from dfc.passes.analysis.weight_layout import weight_layout
 from dfc.runtime.machine import Target, Unit
 from dfc.runtime.machine.structure import element_bytes
 
@@ -75,7 +76,7 @@ def _is_prefix(walk: set[int], order: Sequence[int]) -> bool:
 def smallest_tile(
     group: Group, graph: FusionGraph, classes: Classes, unit_of: dict[Operation, Unit]
 ) -> dict[int, int]:
-    """Points per class of the smallest sensible tile: what fills the unit of the anchor, else one."""
+    """Points per class of the smallest sensible tile: what fills the anchor's unit, a region of its weights, else one."""
     tiled = nest(group, classes)
     tile = {index: 1 for index in tiled}
     anchor = graph.anchor_of(group)
@@ -86,7 +87,21 @@ def smallest_tile(
             index, scale = classes.class_of(value, dim)
             if index in tile:
                 tile[index] = max(tile[index], -(-size // scale))
+    for index, least in _regions(anchor, classes, unit_of[anchor]):
+        if index in tile:
+            tile[index] = max(tile[index], least)
     return tile
+
+
+def _regions(
+    anchor: Operation, classes: Classes, unit: Unit
+) -> Iterator[tuple[int, int]]:
+    """Classes of a ternary product's weights, and the points of one region of packed weights."""
+    if isinstance(anchor, ternary.MatmulOp | ternary.LinearOp):
+        layout = weight_layout(unit)
+        for dim, size in enumerate((layout.rows or 1, layout.columns)):
+            index, scale = classes.class_of(anchor.w, dim)
+            yield index, min(classes.classes[index].size, -(-size // scale))
 
 
 def _named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
