@@ -28,7 +28,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from dfc.passes.analysis.equal_ops import is_pure, op_key
+from dfc.passes.analysis.equal_ops import is_pure, op_key, operands_of
 from dfc.passes.analysis.functions import (
     WEIGHTS,
     add_arguments,
@@ -45,7 +45,6 @@ from dfc.passes.analysis.origins import at_call
 from dfc.passes.analysis.weight_work import (
     WEIGHT,
     WeightWork,
-    inputs_of,
     weight_arguments,
     weight_work,
 )
@@ -121,7 +120,7 @@ class Weights:
             for argument, row in zip(function.args, rows, strict=True)
             if isinstance(name := row.get(WEIGHT), StringAttr)
         }
-        known = {op_key(op, inputs_of(op)): op for op in block.ops if is_pure(op)}
+        known = {op_key(op, operands_of(op)): op for op in block.ops if is_pure(op)}
         returned = list(last.operands) if last is not None else []
         return cls(function, block, named, returned, known)
 
@@ -150,15 +149,11 @@ class Weights:
     ) -> None:
         """Compute copies of `ops` on `values`, to which their results are added; equal ones are shared."""
         for op in ops:
-            inputs = [values[value] for value in inputs_of(op)]
-            copy = op.clone(value_mapper=dict(values))
-            key = op_key(copy, inputs)
+            key = op_key(op, [values[value] for value in operands_of(op)])
             same = self.known.get(key)
             if same is None:
-                same = self.known[key] = copy
-                Rewriter.insert_op(copy, InsertPoint.at_end(self.block))
-            else:
-                copy.erase()
+                same = self.known[key] = op.clone(value_mapper=dict(values))
+                Rewriter.insert_op(same, InsertPoint.at_end(self.block))
             values.update(zip(op.results, same.results, strict=True))
 
     def finish(self, results: list[SSAValue]) -> None:

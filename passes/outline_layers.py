@@ -30,11 +30,12 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dfc.passes.analysis.block_order import sort_ops
+from dfc.passes.analysis.equal_ops import operands_of
 from dfc.passes.analysis.functions import WEIGHTS, calls, erase_unused, functions
 from dfc.passes.analysis.fusion_graph import is_cheap
 from dfc.passes.analysis.origins import ORIGIN, generalise, origins_of, set_origins
 from dfc.passes.analysis.repeated_runs import Repetition, find
-from dfc.passes.analysis.weight_work import inputs_of, weight_arguments, weight_work
+from dfc.passes.analysis.weight_work import weight_arguments, weight_work
 
 
 def layer_function(found: Repetition, name: str) -> FuncOp:
@@ -62,7 +63,7 @@ def copy_with_constants(
     op: Operation, known: dict[SSAValue, SSAValue], block: Block
 ) -> None:
     """Copy an op to a block, what it reads and everything makes for itself first."""
-    for value in inputs_of(op):
+    for value in operands_of(op):
         owner = value.owner
         if value not in known and isinstance(owner, Operation) and is_cheap(owner):
             copy_with_constants(owner, known, block)

@@ -18,11 +18,16 @@ def is_pure(op: Operation) -> bool:
     )
 
 
+def operands_of(op: Operation) -> list[SSAValue]:
+    """An op's operands, place by place, then the values that its regions use from outside."""
+    return [*op.operands, *captured(op)]
+
+
 def op_key(op: Operation, operands: Sequence[Hashable]) -> Hashable:
     """
     A key that ops have in common when they compute the same from `operands`, origins aside.
 
-    `operands` stand for the op's operands, then for the values that its regions use from outside.
+    `operands` stand for those of `operands_of`.
     """
     outer: dict[SSAValue, int] = {v: -1 - i for i, v in enumerate(captured(op))}
     return (op.name, tuple(operands), *_shape_of(op, outer))

@@ -1,6 +1,6 @@
 """Changing the arguments of functions and calls, argument attributes included."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
@@ -119,11 +119,6 @@ def add_arguments(
     set_argument_attributes(function, attributes)
     update_type(function)
     return made
-
-
-def unused_arguments(function: FuncOp) -> Iterator[int]:
-    """The indices of arguments without a use."""
-    return (argument.index for argument in function.args if not argument.uses)
 
 
 def drop_arguments(

@@ -51,6 +51,21 @@ def is_anchor(op: Operation) -> bool:
     return isinstance(op, attention.SdpaOp) or contraction_of(op) is not None
 
 
+def named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
+    """Where m, n and k of a product stand in its operands and result."""
+    if contraction_of(op) is None:
+        return []
+    result, left = op.results[0], op.operands[0]
+    rank = len(shape(result))
+    places = {
+        "m": (result, rank - 2),
+        "n": (result, rank - 1),
+        "k": (left, len(shape(left)) - 1),
+    }
+    found = places.get(name)
+    return [] if found is None or found[1] < 0 else [found]
+
+
 def root_of(value: SSAValue) -> SSAValue:
     """The value that a chain of views looks at."""
     while isinstance(value.owner, VIEWS):

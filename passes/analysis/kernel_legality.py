@@ -20,6 +20,7 @@ from dfc.passes.analysis.fusion_graph import (
     VIEWS,
     FusionGraph,
     Group,
+    named_dimension,
     root_of,
 )
 from dfc.passes.analysis.op_loops import loops_of
@@ -83,7 +84,7 @@ def smallest_tile(
     if anchor is None:
         return tile
     for name, size in unit_of[anchor].tile_multiples(anchor).items():
-        for value, dim in _named_dimension(anchor, name):
+        for value, dim in _rows_or_dimension(anchor, name):
             index, scale = classes.class_of(value, dim)
             if index in tile:
                 tile[index] = max(tile[index], -(-size // scale))
@@ -104,20 +105,11 @@ def _regions(
             yield index, min(classes.classes[index].size, -(-size // scale))
 
 
-def _named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
-    """Where m, n and k of a product stand in its operands and result."""
-    result: SSAValue = op.results[0]
-    rank = len(shape(result))
+def _rows_or_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
+    """Where m, n and k stand: of attention, m is the query rows, and the rest cannot be cut."""
     if isinstance(op, attention.SdpaOp):
         return [(op.q, 2)] if name == "m" else []
-    left = op.operands[0]
-    places: dict[str, tuple[SSAValue, int]] = {
-        "m": (result, rank - 2),
-        "n": (result, rank - 1),
-        "k": (left, len(shape(left)) - 1),
-    }
-    found = places.get(name)
-    return [] if found is None or found[1] < 0 else [found]
+    return named_dimension(op, name)
 
 
 def fits(

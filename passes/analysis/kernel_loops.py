@@ -17,13 +17,12 @@ from xdsl.ir import Block, Operation, SSAValue
 from dfc.dialects import accel, attention, ternary
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.dimension_classes import Classes, DimClass, analyse
-from dfc.passes.analysis.fusion_graph import is_work
+from dfc.passes.analysis.fusion_graph import is_work, named_dimension
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.op_loops import loops_of
 from dfc.passes.analysis.resize import is_splat
 from dfc.passes.analysis.weight_layout import WeightLayout, weight_layout
 from dfc.runtime.machine import Target, Unit
-from dfc.runtime.machine.structure import contraction_of
 
 UNIT = "accel.unit"
 EXACT_SUMS = ternary.MatmulOp | ternary.LookupMatmulOp
@@ -198,21 +197,6 @@ class KernelLoops:
             if inner.id in cut and layout.count(rows) > 1:
                 return False
         return True
-
-
-def named_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
-    """Where m, n and k of a product stand in its operands and result."""
-    if contraction_of(op) is None:
-        return []
-    result, left = op.results[0], op.operands[0]
-    rank = len(shape(result))
-    places = {
-        "m": (result, rank - 2),
-        "n": (result, rank - 1),
-        "k": (left, len(shape(left)) - 1),
-    }
-    found = places.get(name)
-    return [] if found is None or found[1] < 0 else [found]
 
 
 def _halvings(size: int, multiple: int) -> set[int]:

@@ -15,10 +15,9 @@ from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from dfc.dialects import attention
 from dfc.passes.analysis.block_order import depends_on_itself
-from dfc.passes.analysis.equal_ops import is_pure, op_key
+from dfc.passes.analysis.equal_ops import is_pure, op_key, operands_of
 from dfc.passes.analysis.fusion_graph import is_anchor, is_cheap
 from dfc.passes.analysis.origins import module_of, origin_of
-from dfc.passes.analysis.weight_work import inputs_of
 
 Run = tuple[Operation, ...]
 
@@ -49,7 +48,7 @@ def may_move(op: Operation) -> bool:
 
 def shape_key(op: Operation) -> Hashable:
     """What ops at the same place of two runs have in common: all but operands and origin."""
-    return op_key(op, [value.type for value in inputs_of(op)])
+    return op_key(op, [value.type for value in operands_of(op)])
 
 
 def find(block: Block, beside: Collection[Operation] = ()) -> Repetition | None:
@@ -98,7 +97,7 @@ def _place_of_maker(
     """For an op without origin, the module of the first of its operands that is in one."""
     if origin_of(op):
         return None
-    owners = (value.owner for value in inputs_of(op))
+    owners = (value.owner for value in operands_of(op))
     found = (places[o] for o in owners if isinstance(o, Operation) and o in places)
     return next(found, None)
 
@@ -162,7 +161,7 @@ def repetition(
     places = [{op: index for index, op in enumerate(run)} for run in runs]
     arguments: dict[tuple[SSAValue, ...], None] = {}
     for ops in zip(*runs, strict=True):
-        for values in zip(*(inputs_of(op) for op in ops), strict=True):
+        for values in zip(*(operands_of(op) for op in ops), strict=True):
             inner = {_place(v, place) for v, place in zip(values, places, strict=True)}
             if len(inner) != 1:
                 return None
@@ -200,7 +199,7 @@ def same_cheap(values: Sequence[SSAValue]) -> bool:
 def cheap_key(op: Operation) -> Hashable:
     """A key of a cheap op and of all the cheap ops it is made from."""
     operands: list[Hashable] = []
-    for value in inputs_of(op):
+    for value in operands_of(op):
         owner = value.owner
         if isinstance(owner, Operation) and is_cheap(owner):
             operands.append(cheap_key(owner))

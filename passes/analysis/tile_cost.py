@@ -26,6 +26,7 @@ from dfc.passes.analysis.resize import copy_ops, resized_type
 from dfc.passes.analysis.tile_edges import EdgeBuilder, Tile, TokenEdge, token_shape
 from dfc.passes.analysis.tiled_nodes import Nest, TiledNode, made_again
 from dfc.runtime.machine import Access, Target
+from dfc.runtime.machine.work import unknown
 
 Sizes = tuple[tuple[int, int], ...]
 """The points of a tile of each class that is cut."""
@@ -163,7 +164,7 @@ class TileCost:
             ops = self._token_ops(node, dict(tile))
             unit = self.target.unit[node.unit]
             access = Access(self.target, node.unit, ())
-            self._cycles[key] = unit.cost(ops, _unknown, access).cycles
+            self._cycles[key] = unit.cost(ops, unknown, access).cycles
         return self._cycles[key]
 
     def _token_ops(self, node: TiledNode, tile: Tile) -> Sequence[Operation]:
@@ -193,7 +194,3 @@ def _arguments(
         )
         for value in outside
     }
-
-
-def _unknown(_: SSAValue) -> None:
-    """No control value is known where tiles are chosen."""

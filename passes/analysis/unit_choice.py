@@ -3,21 +3,16 @@
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 
 from dfc.passes.analysis.equal_ops import op_key
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
-from dfc.passes.analysis.kernel_legality import (
-    fits,
-)
+from dfc.passes.analysis.kernel_legality import fits
 from dfc.runtime.machine import Access, Target
+from dfc.runtime.machine.work import unknown
 
 Choice = dict[Operation, str]
 """The name of the unit of each op."""
-
-
-def no_value(_: SSAValue) -> None:
-    """Positions are not known when units are chosen."""
 
 
 class UnitChooser:
@@ -47,7 +42,7 @@ class UnitChooser:
         model = self.target.unit[unit]
         if not model.supports(op):
             return None
-        effort = model.effort([op], no_value, Access(self.target, unit, ()))
+        effort = model.effort([op], unknown, Access(self.target, unit, ()))
         return sum((part.ticks for part in effort.parts), Fraction())
 
     def ranked(self, ops: Sequence[Operation]) -> list[str]:

@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import CallOp, FuncOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from dfc.passes.analysis.equal_ops import is_pure
+from dfc.passes.analysis.equal_ops import is_pure, operands_of
 from dfc.passes.analysis.functions import (
     WEIGHTS,
     argument_attributes,
@@ -15,7 +15,6 @@ from dfc.passes.analysis.functions import (
     calls,
     is_private,
 )
-from dfc.passes.analysis.op_loops import captured
 
 WEIGHT = "dfc.weight"
 
@@ -34,17 +33,12 @@ class WeightWork:
     frontier: tuple[SSAValue, ...]
 
 
-def inputs_of(op: Operation) -> list[SSAValue]:
-    """The values an op reads, in its regions too."""
-    return [*op.operands, *captured(op)]
-
-
 def weight_work(function: FuncOp, weights: Collection[SSAValue]) -> WeightWork:
     """What of a function's body depends on `weights` alone."""
     known, free = set(weights), set[SSAValue]()
     found: dict[Operation, None] = {}
     for op in function.body.block.ops:
-        inputs = inputs_of(op)
+        inputs = operands_of(op)
         if not is_pure(op) or not all(v in known or v in free for v in inputs):
             continue
         if not any(value in known for value in inputs):
@@ -71,12 +65,12 @@ def _constants(
 ) -> tuple[Operation, ...]:
     """The ops that make the free values that `ops` read, directly or not, in order."""
     needed: set[Operation] = set()
-    work = [value for op in ops for value in inputs_of(op) if value in free]
+    work = [value for op in ops for value in operands_of(op) if value in free]
     while work:
         owner = work.pop().owner
         if isinstance(owner, Operation) and owner not in needed:
             needed.add(owner)
-            work += inputs_of(owner)
+            work += operands_of(owner)
     block = next((op.parent for op in needed), None)
     return () if block is None else tuple(op for op in block.ops if op in needed)
 

@@ -64,6 +64,9 @@ Amount = Number[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 Rate = Number[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
 Share = Number[Annotated[float, Field(gt=0, le=1)]]
 
+NONE = Number[float](value=0.0, kind="source", note="none unless the file says so")
+NO_CYCLES = Number[int](value=0, kind="source", note="none unless the file says so")
+
 
 def weakest(numbers: tuple[Anything, ...]) -> Kind:
     """

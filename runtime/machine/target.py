@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from dfc.runtime.machine.number import (
+    NONE,
     Amount,
     Anything,
     Count,
@@ -34,7 +35,6 @@ class Table(BaseModel):
 
 
 ONE = Number[int](value=1, kind="source", note="one unless the file says otherwise")
-NONE = Number[float](value=0.0, kind="source", note="none unless the file says so")
 
 
 class Tier(Table):

@@ -24,6 +24,12 @@ from dfc.runtime.machine.structure import (
 )
 
 Controls = Callable[[SSAValue], int | None]
+"""The value of an index or i1 in a body, `None` when it is not known."""
+
+
+def unknown(_: SSAValue) -> None:
+    """No control value is known: positions, where only the kind of work or its most matters."""
+
 
 OPS = {
     "abs": ("absf", "absi"),

@@ -12,11 +12,10 @@ from dfc.dialects import attention
 from dfc.dialects.utils import element
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Moved, Part
-from dfc.runtime.machine.number import Amount, Count, Number, Rate
+from dfc.runtime.machine.number import NONE, Amount, Count, Number, Rate
 from dfc.runtime.machine.structure import dtype, element_bytes
-from dfc.runtime.machine.units.base import Controls, Effort, Loads, Stream, Unit
-from dfc.runtime.machine.units.vector import NO_ENERGY
-from dfc.runtime.machine.work import Span, argument_of, span_of, work_of
+from dfc.runtime.machine.units.base import Effort, Loads, Stream, Unit
+from dfc.runtime.machine.work import Controls, Span, argument_of, span_of, work_of
 
 Schedule = Literal[
     "naive", "reordered", "streaming", "unified_max", "reversed", "windowed"
@@ -30,8 +29,8 @@ class EngineDtype(BaseModel):
 
     source: str = ""
     cycles_per_beat: Rate
-    pj_per_mac: Amount = NO_ENERGY
-    pj_per_element: Amount = NO_ENERGY
+    pj_per_mac: Amount = NONE
+    pj_per_element: Amount = NONE
 
 
 class AttentionEngine(Unit):

@@ -1,24 +1,20 @@
 """What every kind of unit answers: can it run an op, how long does it take, what does it cost."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine.access import Access, Lane
 from dfc.runtime.machine.cost import Cost, Moved, Part, round_up
-from dfc.runtime.machine.number import Anything, Count, Number, Whole
+from dfc.runtime.machine.number import NO_CYCLES, Anything, Count, Number, Whole
 from dfc.runtime.machine.structure import dtype
-from dfc.runtime.machine.work import is_free, traffic
+from dfc.runtime.machine.work import Controls, is_free, traffic
 
-Controls = Callable[[SSAValue], int | None]
-"""The value of an index or i1 in a body, `None` when it is not known."""
-
-NO_CYCLES = Number[int](value=0, kind="source", note="none unless the file says so")
 TWO_SLOTS = Number[int](value=2, kind="source", note="double buffered by default")
 
 

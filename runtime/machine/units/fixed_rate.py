@@ -7,12 +7,9 @@ from xdsl.ir import Operation
 
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import Amount, Anything, Number, Rate
-from dfc.runtime.machine.units.base import Controls, Effort, Unit
-from dfc.runtime.machine.units.vector import NO_ENERGY
-from dfc.runtime.machine.work import work_of
-
-NO_DELAY = Number[float](value=0.0, kind="source", note="none unless the file says so")
+from dfc.runtime.machine.number import NONE, Amount, Anything, Rate
+from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.work import Controls, work_of
 
 
 class FixedRate(Unit):
@@ -25,9 +22,9 @@ class FixedRate(Unit):
 
     gmac_per_s: Rate
     gelement_per_s: Rate
-    overhead_ns: Amount = NO_DELAY
-    pj_per_mac: Amount = NO_ENERGY
-    pj_per_element: Amount = NO_ENERGY
+    overhead_ns: Amount = NONE
+    pj_per_mac: Amount = NONE
+    pj_per_element: Amount = NONE
 
     def runs(self, op: Operation) -> bool:
         return True

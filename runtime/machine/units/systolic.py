@@ -12,7 +12,8 @@ from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.number import Amount, Count, Rate
 from dfc.runtime.machine.structure import Contraction, contraction_of
-from dfc.runtime.machine.units.base import Controls, Effort, Unit
+from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.work import Controls
 
 
 class ArrayDtype(BaseModel):

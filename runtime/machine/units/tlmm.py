@@ -11,11 +11,10 @@ from dfc.dialects import ternary
 from dfc.dialects.utils import shape
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import Amount, Count, Rate, Whole
+from dfc.runtime.machine.number import NONE, Amount, Count, Rate, Whole
 from dfc.runtime.machine.structure import contraction_of, is_reduction
-from dfc.runtime.machine.units.base import Controls, Effort, Unit
-from dfc.runtime.machine.units.vector import NO_ENERGY
-from dfc.runtime.machine.work import is_elementwise, work_of
+from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.work import Controls, is_elementwise, unknown, work_of
 
 PRODUCTS = (ternary.MatmulOp, ternary.LinearOp)
 
@@ -36,9 +35,9 @@ class Tlmm(Unit):
     step_cycles: Count
     build_cycles: Whole
     epilogue_lanes: dict[str, Rate]
-    pj_per_lookup: Amount = NO_ENERGY
-    pj_per_table: Amount = NO_ENERGY
-    pj_per_element: Amount = NO_ENERGY
+    pj_per_lookup: Amount = NONE
+    pj_per_table: Amount = NONE
+    pj_per_element: Amount = NONE
 
     def runs(self, op: Operation) -> bool:
         product = contraction_of(op)
@@ -48,7 +47,7 @@ class Tlmm(Unit):
             return False
         if isinstance(op, LinalgStructuredOperation) and is_reduction(op):
             return False
-        kinds = {kind for _, kind in work_of(op, _unknown).elements}
+        kinds = {kind for _, kind in work_of(op, unknown).elements}
         return bool(kinds) and kinds <= set(self.epilogue_lanes)
 
     @property
@@ -118,7 +117,3 @@ class Tlmm(Unit):
 
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         return {"m": 1, "n": self.outputs_per_step.value, "k": self.block}
-
-
-def _unknown(_: object) -> None:
-    """No control value is known where only the kind of work matters."""

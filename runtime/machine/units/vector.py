@@ -12,12 +12,19 @@ from xdsl.ir import Operation
 from dfc.dialects import ternary
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
+from dfc.runtime.machine.number import (
+    NO_CYCLES,
+    NONE,
+    Amount,
+    Anything,
+    Count,
+    Rate,
+    Whole,
+)
 from dfc.runtime.machine.structure import is_reduction
-from dfc.runtime.machine.units.base import NO_CYCLES, Controls, Effort, Unit, Whole
-from dfc.runtime.machine.work import is_elementwise, work_of
+from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.work import Controls, is_elementwise, unknown, work_of
 
-NO_ENERGY = Number[float](value=0.0, kind="source", note="none unless the file says so")
 DEFAULT = "default"
 
 
@@ -28,7 +35,7 @@ class LaneDtype(BaseModel):
 
     source: str = ""
     cycles_per_element: dict[str, Rate]
-    pj_per_element: Amount = NO_ENERGY
+    pj_per_element: Amount = NONE
 
     def ticks(self, function: str) -> Rate | None:
         """The function's own number, else the default's, else none: the lane does not have it."""
@@ -65,7 +72,7 @@ class Vector(Unit):
     def runs(self, op: Operation) -> bool:
         return is_elementwise(op) and all(
             kind in self.dtype and self.dtype[kind].ticks(function) is not None
-            for function, kind in work_of(op, _unknown).elements
+            for function, kind in work_of(op, unknown).elements
         )
 
     def effort(
@@ -114,7 +121,3 @@ def _reduces(op: Operation) -> bool:
     if isinstance(op, LinalgStructuredOperation):
         return is_reduction(op)
     return isinstance(op, ReduceOp | ternary.QuantizeOp)
-
-
-def _unknown(_: object) -> None:
-    """No control value is known where only the kind of work matters."""
