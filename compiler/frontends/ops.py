@@ -65,7 +65,7 @@ def ternarize(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
     """
     w = w.float()
     if rule == "absmean":
-        scale = w.abs().mean().clamp(min=SMALLEST)
+        scale = w.abs().mean(dtype=torch.float64).float().clamp(min=SMALLEST)
         return (w / scale).round().clamp(-1, 1).to(torch.int8), scale
     if not three_valued(w):
         raise ValueError(

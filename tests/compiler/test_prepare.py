@@ -5,11 +5,14 @@ import pytest
 import torch
 from frontend_testing import agree, error
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import dfc
 from dfc import zoo
 from dfc.frontends import ops, trace_language_model, trace_module
 from dfc.frontends.preparation import TernaryLinear, unpack
+from dfc.runtime.interpreter import attention as interpreter_attention
+from dfc.runtime.interpreter import ternary as interpreter_ternary
 
 
 @pytest.mark.parametrize(
@@ -208,3 +211,30 @@ def test_packed_sequences_do_not_see_each_other():
         want = model(ids, position_ids=places, use_cache=False).logits
         got = dfc.prepare(model)(ids, position_ids=places, use_cache=False).logits
     assert error(got, want) < 1e-5
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_operator_ternarizes_as_the_interpreter_does(seed: int):
+    torch.manual_seed(seed)
+    w = 0.05 * torch.randn(512, 192)
+    trits, scale = ops.ternarize(w, "absmean")
+    expected, expected_scale = interpreter_ternary.ternarize(w.numpy(), "absmean")
+    # bit by bit: a float32 mean depends on the order of its sum
+    assert scale.item() == expected_scale.item()
+    assert np.array_equal(trits.numpy(), expected)
+
+
+def test_a_row_without_a_key_is_zero_in_eager_the_interpreter_and_torch():
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 3, 8) for _ in range(3))
+    mask = torch.zeros(1, 1, 3, 3)
+    mask[..., 1, :] = -torch.inf
+    found = ops.sdpa(q, k, v, mask=mask)
+    assert (found[:, :, 1] == 0).all()
+    with sdpa_kernel(SDPBackend.MATH):
+        want = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    ours = interpreter_attention.sdpa(
+        q.numpy(), k.numpy(), v.numpy(), mask=mask.numpy()
+    )
+    assert torch.allclose(found, want, atol=1e-6)
+    assert np.allclose(ours, want.numpy(), atol=1e-6)
