@@ -1,5 +1,7 @@
 """The sentence for an error that a user's input caused, whoever raised it."""
 
+from errno import EDQUOT, EIO, ENOSPC
+
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
@@ -24,6 +26,9 @@ def explain(error: BaseException) -> tuple[str, str | None] | None:
         case OSError() if error.filename is not None:
             reason = (error.strerror or type(error).__name__).lower()
             return f"cannot open `{error.filename}`: {reason}", str(error.filename)
+        case OSError() if error.errno in (ENOSPC, EDQUOT, EIO):
+            reason = (error.strerror or type(error).__name__).lower()
+            return f"cannot write: {reason}", None
         case _:
             return None
 

@@ -2,7 +2,9 @@
 
 from xdsl.dialects.builtin import IndexType, ModuleOp, ShapedType
 from xdsl.dialects.func import CallOp, FuncOp
+from xdsl.ir import BlockArgument, Region
 
+from dfc.diagnostics import place
 from dfc.errors import InputError
 from dfc.random_inputs import entry_functions
 
@@ -16,6 +18,7 @@ def check_entries(module: ModuleOp, where: str | None = None) -> None:
         )
     for function in entries:
         check_arguments(function)
+    check_sizes(module)
     check_calls(module)
 
 
@@ -30,6 +33,28 @@ def check_arguments(function: FuncOp) -> None:
                 f" `{kind}` as argument {number} of `@{name}`",
                 f"@{name}",
             )
+
+
+def check_sizes(module: ModuleOp) -> None:
+    """Refuse tensors without elements: there is nothing to place, and no tile to cut."""
+    for op in module.walk():
+        for value in (
+            *op.results,
+            *(a for region in op.regions for a in arguments(region)),
+        ):
+            kind = value.type
+            if isinstance(kind, ShapedType) and 0 in kind.get_shape():
+                raise InputError(
+                    f"expected tensors with elements, got `{kind}` at {place(op)}:"
+                    " leave out what computes nothing",
+                    place(op),
+                )
+
+
+def arguments(region: Region) -> list[BlockArgument]:
+    """The arguments of a region's first block."""
+    first = region.blocks.first
+    return [] if first is None else list(first.args)
 
 
 def check_calls(module: ModuleOp) -> None:

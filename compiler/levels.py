@@ -54,10 +54,15 @@ def check_level(level: str) -> None:
 def pipeline_of(module: ModuleOp, name: str | None = None) -> Pipeline:
     """The pipeline of this name, else the one that the module's target names."""
     chosen = name or target_of(module).pipeline
-    if chosen not in PIPELINES:
-        hint = suggest(chosen, PIPELINES)
-        raise InputError(f"no pipeline is called `{chosen}`: {hint}", chosen)
+    check_pipeline(chosen)
     return PIPELINES[chosen]
+
+
+def check_pipeline(name: str) -> None:
+    """Refuse a name that is not a pipeline."""
+    if name not in PIPELINES:
+        hint = suggest(name, PIPELINES)
+        raise InputError(f"no pipeline is called `{name}`: {hint}", name)
 
 
 def passes_to(level: str, pipeline: Pipeline) -> tuple[ModulePass, ...]:

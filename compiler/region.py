@@ -13,6 +13,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dfc.driver import new_context, run_passes
+from dfc.entries import check_sizes
 from dfc.errors import DfcError, ExecutionError
 from dfc.frontends import ops
 from dfc.frontends.eager import Evaluator
@@ -48,6 +49,7 @@ def compile_region(region: Region, options: Options) -> "CompiledRegion":
     """Lower a region; every refusal is a `DfcError`."""
     module = lower([region.function])
     try:
+        check_sizes(module)
         attach_target(module, options.target, {})
         pipeline = pipeline_of(module, options.pipeline)
         context = new_context()

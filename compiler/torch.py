@@ -21,6 +21,7 @@ from dfc.frontends.partition import Plan, partition
 from dfc.frontends.rewrite import keep_meaning
 from dfc.frontends.trace import decompositions
 from dfc.graph_reports import GraphReport, begin_call, last_report
+from dfc.levels import check_pipeline
 from dfc.region import Options
 from dfc.runtime.machine import load_target
 
@@ -71,6 +72,8 @@ def parse_options(given: Mapping[str, Any]) -> Options:
     if chosen.quantize_lm_head and chosen.target != "host":
         raise InputError("option `quantize_lm_head` is for target `host` only")
     load_target(chosen.target)
+    if chosen.pipeline is not None:
+        check_pipeline(chosen.pipeline)
     return chosen
 
 

@@ -2,10 +2,11 @@
 """How a module was called when it was traced, and the tensors of a call in the same form."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.utils._pytree as pytree
 from torch import Tensor, nn
 
@@ -17,6 +18,16 @@ class Slot:
     """The place of the example's tensor of this number."""
 
     number: int
+    dtype: torch.dtype
+
+
+def marked(tree: Any) -> tuple[list[Any], Any]:
+    """The leaves of arguments or results, each tensor as its slot, and their tree."""
+    leaves, spec = pytree.tree_flatten(tree)
+    tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    for number, index in enumerate(tensors):
+        leaves[index] = Slot(number, leaves[index].dtype)
+    return leaves, spec
 
 
 @dataclass(frozen=True)
@@ -30,18 +41,17 @@ class CallForm:
     model: nn.Module
     leaves: tuple[Any, ...]
     spec: Any
+    results: tuple[list[Any], Any] = ([], None)
+    """The leaves and the tree of what the module gave."""
 
     @staticmethod
     def of(
         model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> "CallForm":
         """The form of an example call."""
-        leaves, spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
-        tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        for number, index in enumerate(tensors):
-            leaves[index] = Slot(number)
-        marked_args, marked_kwargs = pytree.tree_unflatten(leaves, spec)
-        return CallForm(model, *flatten(model, marked_args, marked_kwargs))
+        leaves, spec = marked((tuple(args), dict(kwargs)))
+        own_args, own_kwargs = pytree.tree_unflatten(leaves, spec)
+        return CallForm(model, *flatten(model, own_args, own_kwargs))
 
     def tensors(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
         """The tensors of a call in the order of the example's; `ModelError` if it has another form."""
@@ -62,6 +72,15 @@ class CallForm:
                     " compile again for other values"
                 )
         return [found[number] for number in range(len(found))]
+
+    def result(self, tensor: Callable[[int, torch.dtype], Tensor]) -> Any:
+        """What the module gives, with `tensor(number, dtype)` in each slot."""
+        leaves, spec = self.results
+        values = [
+            tensor(leaf.number, leaf.dtype) if isinstance(leaf, Slot) else leaf
+            for leaf in leaves
+        ]
+        return pytree.tree_unflatten(values, spec)
 
 
 def checked_tensor(leaf: Any) -> Tensor:

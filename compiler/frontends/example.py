@@ -14,6 +14,7 @@ from torch._export.utils import (
 )
 from torch._subclasses import fake_tensor
 
+from dfc.frontends.call_form import marked
 from dfc.frontends.functions import Function
 from dfc.frontends.trace import trace
 from dfc.runtime.errors import DfcError, ModelError
@@ -45,7 +46,8 @@ class Flat(nn.Module):
         super().__init__()
         self.model = model
         self.leaves, self.spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
-        self.out_spec: Any = None
+        self.results: tuple[list[Any], Any] = ([], None)
+        """What the module gave when it was last called, with a slot for each tensor."""
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -57,7 +59,9 @@ class Flat(nn.Module):
         rest = iter(tensors)
         leaves = [next(rest) if isinstance(x, Tensor) else x for x in self.leaves]
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        flat, self.out_spec = pytree.tree_flatten(self.model(*args, **kwargs))
+        result = self.model(*args, **kwargs)
+        self.results = marked(result)
+        flat = pytree.tree_leaves(result)
         return tuple(leaf for leaf in flat if isinstance(leaf, Tensor))
 
 

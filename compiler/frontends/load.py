@@ -3,12 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from xdsl.dialects.builtin import ModuleOp
 
 from dfc import zoo
 from dfc.frontends import huggingface
@@ -21,7 +23,9 @@ from dfc.frontends.rewrite import keep_meaning, parameters
 from dfc.frontends.text import load_mlir
 from dfc.frontends.trace import fake_mode, trace
 from dfc.frontends.traced import Traced, by_name, public, weight_values
+from dfc.progress import step
 from dfc.runtime.errors import ModelError
+from dfc.runtime.mlir import LoweringError
 
 NOT_READ = "other files are not read"
 
@@ -48,6 +52,7 @@ def load_model(
     """
     if spec.startswith("zoo:"):
         entry = zoo.find(spec.removeprefix("zoo:"))
+        step(f"building {spec}")
         model = zoo.build(entry, dtype=dtype, abstract=abstract, seed=seed)
         if huggingface.is_language_model(model):
             return trace_language_model(
@@ -99,6 +104,7 @@ def trace_language_model(
     caches, weights)` one token; both give the logits of the last token and the new caches.
     """
     capacity = prefill + decode if capacity is None else capacity
+    step("preparing the model")
     prepared = prepare(model.eval())
     mode = fake_mode(prepared)
     dtype = next(p.dtype for p in prepared.parameters() if p.is_floating_point())
@@ -110,9 +116,11 @@ def trace_language_model(
         position = torch.empty((), dtype=torch.int64)
     functions: list[Function] = []
     if prefill:
+        step("tracing @prefill")
         root = huggingface.Prefill(prepared)
         functions += trace(root, [prompt, *caches], "prefill", strip=PREFIX)
     if decode:
+        step("tracing @decode")
         root = huggingface.Decode(prepared)
         functions += trace(root, [token, position, *caches], "decode", strip=PREFIX)
     if not functions:
@@ -122,7 +130,7 @@ def trace_language_model(
             describe_language_inputs(function, len(caches), prepared)
     share_weights(functions)
     return Traced(
-        lower(functions),
+        lower_whole(functions),
         by_name(functions),
         public(functions),
         weight_values(prepared, functions),
@@ -133,6 +141,18 @@ def trace_language_model(
         capacity,
         batch,
     )
+
+
+def lower_whole(functions: Sequence[Function]) -> ModuleOp:
+    """Lower all functions; `ModelError` names the operator that cannot be, and the way around it."""
+    try:
+        return lower(functions)
+    except LoweringError as error:
+        where = ", ".join(f"`{origin}`" for origin in error.origins) or "the model"
+        raise ModelError(
+            f"expected operators that dfc lowers, got one in {where} that it does not"
+            f' ({error}): torch.compile(model, backend="dfc") runs it in PyTorch'
+        ) from None
 
 
 def describe_language_inputs(function: Function, caches: int, model: Any) -> None:
@@ -186,13 +206,13 @@ def trace_module(
         if argument.kind == "input" and argument.number < len(names):
             argument.name = names[argument.number]
     return Traced(
-        lower(functions),
+        lower_whole(functions),
         by_name(functions),
         public(functions),
         weight_values(own, functions),
         own,
         model,
-        form=form,
+        form=replace(form, results=wrapper.results),
     )
 
 

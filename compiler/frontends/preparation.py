@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 from dfc.frontends import ops
+from dfc.runtime.errors import ModelError
 
 Rule = Literal["packed", "scaled", "absmean", "exact"]
 Model = TypeVar("Model", bound=nn.Module)
@@ -108,6 +109,8 @@ def ternarize(model: Model, skip: Collection[str] = ()) -> Model:
 
 def share(model: Model) -> Model:
     """A copy of a module tree on the same parameters and buffers."""
+    if not isinstance(cast(object, model), nn.Module):
+        raise ModelError(f"expected a module, got `{type(model).__name__}`")
     tensors = [*model.parameters(), *model.buffers()]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 

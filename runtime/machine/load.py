@@ -116,7 +116,7 @@ def _text(name_or_path: str) -> tuple[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise TargetError(
-            f"expected `{name_or_path}` to be a target file, cannot read it: {reason}"
+            f"expected `{name_or_path}` to be a target file, cannot read it: {reason.lower()}"
         ) from error
 
 

@@ -167,7 +167,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize(("args", "message"), CASES, ids=lambda v: v[:60] if isinstance(v, str) else " ".join(v))
+@pytest.mark.parametrize(
+    ("args", "message"),
+    CASES,
+    ids=lambda v: v[:60] if isinstance(v, str) else " ".join(v),
+)
 def test_one_sentence_and_status_1(
     args: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ):
