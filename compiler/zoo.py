@@ -4,7 +4,6 @@
 import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from dfc.runtime.errors import ModelError
+from dfc.errors import ModelError, suggest
 
 if TYPE_CHECKING:
     import torch
@@ -83,10 +82,7 @@ def find(spec: str) -> Entry:
     path, _, name = spec.rpartition("#")
     entries = read(path) if path else known()
     if name not in entries:
-        close = get_close_matches(name, entries, 1)
-        hint = (
-            f"did you mean `{close[0]}`?" if close else f"known: {', '.join(entries)}"
-        )
+        hint = suggest(name, entries)
         if not path and name.endswith(".toml"):
             hint = f"a file's model is `{name}#NAME`"
         raise ModelError(f"no model is called `{name}` in the zoo: {hint}")

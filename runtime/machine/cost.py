@@ -1,6 +1,6 @@
 """What a unit model answers: the ticks of an op, what set them, and the energy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -63,14 +63,6 @@ class Cost:
     def cycles(self) -> int:
         """Ticks the unit is taken."""
         return sum(term.cycles for term in self.terms)
-
-    @property
-    def stream_bytes(self) -> Mapping[int, int]:
-        """Bytes of in-place operands in other tiers, by operand index."""
-        found: dict[int, int] = {}
-        for moved in self.streamed:
-            found[moved.operand] = found.get(moved.operand, 0) + moved.size
-        return found
 
 
 def round_up(parts: Iterable[Part]) -> tuple[Term, ...]:
