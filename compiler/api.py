@@ -117,12 +117,12 @@ def load(
         refuse_options(model, workload, dtype)
         context = new_context()
         return lowered(read_module(model, context), context, target, overrides)
+    step("loading PyTorch")
     from dfc.frontends import load_model
 
     wanted = workload or default or plan()
     if model.startswith("zoo:"):
         check_fits(wanted, machine)
-    step(f"tracing {model}")
     traced = load_model(
         model,
         prefill=wanted.prefill,

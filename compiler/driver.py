@@ -75,6 +75,7 @@ def run_passes(
     for one in passes:
         step(f"running {one.name}")
         one.apply(context, module)
+        step(f"verifying after {one.name}")
         module.verify()
         if after is not None:
             after(one, module)

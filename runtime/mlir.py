@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     BytesAttr,
     DenseIntOrFPElementsAttr,
     FloatAttr,
+    FunctionType,
     ModuleOp,
     StringAttr,
 )
@@ -306,10 +307,20 @@ class Importer:
             return FloatAttr(float(attr.value), cast(AnyFloat, kind))
         if isinstance(attr, ir.DenseElementsAttr):
             return self._dense(attr)
+        if isinstance(attr, ir.TypeAttr) and isinstance(attr.value, ir.FunctionType):
+            return self._function_type(attr.value)
         text = str(attr)
         if text.startswith("dense_resource"):
             raise LoweringError("a constant tensor stands in a resource of the text")
         return self.parse(text, False)
+
+    def _function_type(self, kind: Any) -> FunctionType:
+        """A function's type from those of its arguments and results, most of which are known."""
+        inputs, results = (
+            [self.parse(str(each), True) for each in types]
+            for types in (kind.inputs, kind.results)
+        )
+        return FunctionType.from_lists(inputs, results)
 
     def _dense(self, attr: Any) -> Attribute:
         kind = self.parse(str(attr.type), True)

@@ -3,9 +3,7 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dfc.frontends.functions import Argument, Call, Function, module_path
 from dfc.frontends.layers import layer_tensors
@@ -24,22 +22,23 @@ def connect(
 
     The layers' weights become arguments of the caller, each once, however often it is used.
     """
-    weights = Weights(caller, outliner.mode)
+    weights = Weights(caller)
     constants = hand_down_constants(caller, callee)
+    own_nodes = callee.inputs()
     for node in list(caller.graph.nodes):
         if node.target is not layer.operator:
             continue
         path = module_path(node)
         tensors = dict(layer_tensors(outliner.layers[path][0]))
         operands: list[int] = []
-        for argument in callee.arguments:
+        for inner, argument in zip(own_nodes, callee.arguments, strict=True):
             if argument.kind != "weight":
                 operands.append(argument.number)
                 continue
             found = constants.get(argument.name)
             if found is None:
                 name = f"{path}.{argument.name}".removeprefix(strip)
-                found = weights.node(name, tensors[argument.name], argument)
+                found = weights.node(name, tensors[argument.name], inner, argument)
             operands.append(len(node.args))
             node.args = (*node.args, found)
         own = path.removeprefix(strip)
@@ -49,20 +48,19 @@ def connect(
 class Weights:
     """The weight arguments of a function by tensor, added to as layers need them."""
 
-    def __init__(self, function: Function, mode: FakeTensorMode) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
-        self.mode = mode
         self.nodes: dict[int, fx.Node] = function.tied
 
-    def node(self, name: str, tensor: Tensor, like: Argument) -> fx.Node:
-        """The placeholder of a weight."""
+    def node(
+        self, name: str, tensor: Tensor, inner: fx.Node, like: Argument
+    ) -> fx.Node:
+        """The placeholder of a weight, of the shape that it has inside the called function."""
         if id(tensor) not in self.nodes:
             function = self.function
             with function.graph.inserting_after(function.inputs()[-1]):
                 node = function.graph.placeholder(name.replace(".", "_"))
-            with self.mode:
-                value = torch.empty(tensor.shape, dtype=tensor.dtype)
-            node.meta = {"val": value, "dfc.origin": f":{node.name}"}
+            node.meta = {"val": inner.meta["val"], "dfc.origin": f":{node.name}"}
             self.nodes[id(tensor)] = node
             function.arguments.append(replace(like, name=name))
         return self.nodes[id(tensor)]

@@ -27,6 +27,7 @@ from xdsl.rewriter import Rewriter
 from dfc.dialects import attention, ternary
 from dfc.frontends.functions import Function
 from dfc.frontends.origins import name_values
+from dfc.progress import step
 from dfc.runtime import mlir
 from dfc.runtime.mlir import ORIGIN, LoweringError
 
@@ -40,8 +41,11 @@ def lower(
     Weights named in `ternary_weights` carry the mark `dfc.ternary`. Raises `LoweringError`
     with upstream's message for what it cannot lower.
     """
+    step("importing into MLIR")
     imported = mlir.import_graphs({f.name: f.graph for f in functions})
+    step("lowering with torch-mlir")
     lowered = mlir.lower_torch(imported)
+    step("reading MLIR into xDSL")
     module = mlir.to_xdsl(lowered, Translator(functions).translate)
     refuse_unknown(module)
     by_name = {f.name: f for f in functions}
