@@ -69,6 +69,38 @@ def test_weights_of_one_slot_have_a_fifo_of_one():
     assert depths == {1}
 
 
+WEIGHTS_OF_TWO = """
+builtin.module attributes {accel.target = "tiny-npu", accel.target_set = {"unit.array.weight_slots" = SLOTS : i64}} {
+func.func @main(%q: tensor<4x64xi8>, %v: tensor<64x64x!ternary.trit> {dfc.weight = "v"}, %w: tensor<64x64x!ternary.trit> {dfc.weight = "w"}) -> (tensor<4x64xi32>, tensor<4x64xi32>) {
+  %a = accel.kernel "first" ins(%q, %v : tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> (tensor<4x64xi32>) {
+  ^bb0(%q1: tensor<4x64xi8>, %v1: tensor<64x64x!ternary.trit>):
+    %a1 = ternary.matmul %q1, %v1 {accel.unit = "array"} : (tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> tensor<4x64xi32>
+    accel.yield %a1 : tensor<4x64xi32>
+  }
+  %b = accel.kernel "second" ins(%q, %w : tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> (tensor<4x64xi32>) {
+  ^bb0(%q2: tensor<4x64xi8>, %w2: tensor<64x64x!ternary.trit>):
+    %b1 = ternary.matmul %q2, %w2 {accel.unit = "array"} : (tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> tensor<4x64xi32>
+    accel.yield %b1 : tensor<4x64xi32>
+  }
+  func.return %a, %b : tensor<4x64xi32>, tensor<4x64xi32>
+}
+}"""
+
+
+@pytest.mark.parametrize(("slots", "buffers"), [(1, 1), (2, 2)])
+def test_one_slot_for_weights_is_one_buffer_for_all_kernels(slots: int, buffers: int):
+    module = parse(WEIGHTS_OF_TWO.replace("SLOTS", str(slots)))
+    weights = [
+        fifo
+        for fifo in ops_named(lowered(module, "placed"), "stream.fifo")
+        if any(op.name == "ternary.unpack" for op in users_of_token(fifo))
+    ]
+    assert len(weights) == 2
+    assert len({fifo.offset_bytes.value.data for fifo in weights}) == buffers
+    given = random_values(module)
+    assert same(values(module, given), values(lowered(module, "program"), given))
+
+
 def users_of_token(fifo):
     """The ops of a node's body that use the token of a FIFO in front of it."""
     (use,) = fifo.out.uses
