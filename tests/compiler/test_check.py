@@ -5,7 +5,7 @@ import pytest
 from xdsl.dialects.func import FuncOp
 
 from dfc.api import load
-from dfc.check import Check, Comparison, Row, check
+from dfc.check import Check, Comparison, EndToEnd, Row, check
 from dfc.comparison import Difference, compare
 from dfc.dialects.ternary import PackOp
 from dfc.frontends import eager_values
@@ -47,6 +47,7 @@ def test_every_level_is_as_eager(program: Program):
     found = check(program, program.traced, {"prefill": inputs})
     assert found.passed
     assert {row.level for row in found.rows} == set(LEVELS)
+    assert all(row.values for row in found.rows)
     assert all(end.difference.integers == 0 for end in found.ends)
 
 
@@ -75,6 +76,17 @@ def test_a_check_that_compared_nothing_has_not_passed():
     assert not Check().passed
     assert not Check([Row("tensor", "k", 1)]).passed
     assert Check([Row(level, "k", 1) for level in LEVELS]).passed
+    # rows that are shown but had nothing to be compared with
+    assert not Check([Row(level, "k", 0) for level in LEVELS]).passed
+
+
+def test_flips_excuse_an_error_but_not_a_nan_or_another_shape():
+    ones = np.ones(2, np.float32)
+    off = compare(2 * ones, ones)
+    assert not EndToEnd("main", off, flips=0).passed
+    assert EndToEnd("main", off, flips=1).passed
+    for wrong in (np.float32([1, np.nan]), np.ones((2, 1), np.float32)):
+        assert not EndToEnd("main", compare(wrong, ones), flips=1).passed
 
 
 def test_an_integer_off_by_more_than_a_rounding_fails():
