@@ -9,7 +9,7 @@ from xdsl.passes import ModulePass
 
 from dfc.comparison import Difference, compare, identical
 from dfc.entries import check_entries
-from dfc.errors import InputError
+from dfc.errors import ExecutionError, InputError
 from dfc.random_inputs import (
     Value,
     entry_functions,
@@ -91,7 +91,11 @@ class ValueCheck:
         """Compare the values after a pass with those before it; raise if they differ."""
         exact = bool(getattr(one, "exact", True))
         allowed = float(getattr(one, "tolerance", 0.0))
-        now = self.run(module, None if exact else self.before.quantised)
+        try:
+            now = self.run(module, None if exact else self.before.quantised)
+        except ExecutionError as error:
+            message = f"pass `{one.name}` made a program that cannot run: {error}"
+            raise InputError(message, one.name) from error
         found = Difference() if exact else now.quantised.difference
         for name, values in self.before.results.items():
             for index, pair in enumerate(zip(now.results[name], values, strict=True)):
