@@ -26,6 +26,9 @@ NAME = "bitnet-b1.58-2b-4t"
 TARGET, PREFILL, DECODE = "tiny-npu", 128, 32
 OUTSIDE = ("starting Python", "loading PyTorch", "simulating")
 """Stages that are not tracing or lowering."""
+LEAST = 0.05
+"""Seconds from which a ratio means something: the clock ticks in hundredths."""
+COLUMNS = ("1 layer", "30 layers", "ratio")
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def simulate_in_stages(model: str) -> dict[str, float]:
 
 
 def renamed(stage: str, model: str) -> str:
-    """A stage's name without the model's, and all verifications as one."""
+    """A stage's name without the model's."""
     return stage.replace(model, "the model")
 
 
@@ -105,39 +108,29 @@ def whole(models: tuple[str, str], runs: int) -> tuple[Cost, Cost]:
     return first, second
 
 
+def ratio(small: float, large: float) -> float | str:
+    """How many times as much; nothing where there is too little to compare."""
+    return large / small if small >= LEAST else ""
+
+
 def report(models: tuple[str, str], runs: int) -> None:
-    """Print both tables and the ratios."""
+    """Print both tables."""
     one, many = whole(models, runs)
     rows = [("wall, s", "wall_s"), ("user CPU, s", "user_s"), ("peak, GB", "peak_gb")]
-    shown = [
-        (
-            label,
-            getattr(one, key),
-            getattr(many, key),
-            getattr(many, key) / getattr(one, key),
-        )
-        for label, key in rows
-    ]
-    columns = ("1 layer", "30 layers", "ratio")
-    table(("whole process", *columns), shown)
-    pairs = [tuple(map(stages_apart, models)) for _ in range(runs)]
+    pairs = [(label, getattr(one, key), getattr(many, key)) for label, key in rows]
+    shown = [(label, a, b, ratio(a, b)) for label, a, b in pairs]
+    table(("whole process", *COLUMNS), shown)
+    turns = [tuple(map(stages_apart, models)) for _ in range(runs)]
     small, large = (
-        medians([together(run) for run in each]) for each in zip(*pairs, strict=True)
+        medians([together(run) for run in each]) for each in zip(*turns, strict=True)
     )
     work = [name for name in small if name not in OUTSIDE]
-    totals = [sum(times[name] for name in work) for times in (small, large)]
-    everything = [sum(times.values()) for times in (small, large)]
-    table(
-        ("CPU seconds", *columns),
-        [
-            *(
-                (name, small[name], large[name], large[name] / max(small[name], 1e-9))
-                for name in small
-            ),
-            ("tracing and lowering", *totals, totals[1] / totals[0]),
-            ("everything", *everything, everything[1] / everything[0]),
-        ],
-    )
+    sums = {"tracing and lowering": work, "everything": list(small)}
+    shown = [(name, small[name], large[name]) for name in small]
+    for name, parts in sums.items():
+        shown.append((name, sum(map(small.get, parts)), sum(map(large.get, parts))))
+    rows = [(name, a, b, ratio(a, b)) for name, a, b in shown]
+    table(("CPU seconds", *COLUMNS), rows)
 
 
 def main() -> None:

@@ -89,13 +89,13 @@ def stages(work: Callable[[], object]) -> dict[str, float]:
 
 
 def per_call(work: Callable[[], object], runs: int = 5) -> float:
-    """The median CPU seconds of a call, rubbish of earlier work out of the way."""
+    """The median CPU seconds of a call in this process, rubbish of earlier work out of the way."""
     taken: list[float] = []
     for _ in range(runs):
         gc.collect()
-        start = cpu_s()
+        start = time.process_time()
         work()
-        taken.append(cpu_s() - start)
+        taken.append(time.process_time() - start)
     return median(taken)
 
 
@@ -119,5 +119,5 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def text(cell: object) -> str:
-    """A cell as text."""
+    """A cell as text: fractions with two digits."""
     return f"{cell:.2f}" if isinstance(cell, float) else str(cell)
