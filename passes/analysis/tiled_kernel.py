@@ -31,14 +31,10 @@ def tile_kernel(op: accel.KernelOp, target: Target) -> None:
 
 
 def _add_schedule(op: attention.SdpaOp, unit: Unit) -> None:
-    """Give attention the schedule of its unit, when it has none."""
-    rows = getattr(unit, "rows", None)
-    if op.schedule is not None or rows is None:
-        return
-    name = getattr(unit, "schedule", None)
-    if name is None:
-        name = "reversed" if op.causal is not None else "streaming"
-    op.properties["schedule"] = attention.ScheduleAttr.named(name, rows.value)
+    """Give attention the schedule in which its unit runs it."""
+    schedule = unit.schedule_of(op)
+    if schedule is not None:
+        op.properties["schedule"] = schedule
 
 
 def _tiled(op: accel.KernelOp, choice: Choice) -> accel.KernelOp:

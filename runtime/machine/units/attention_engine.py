@@ -174,3 +174,10 @@ class AttentionEngine(Unit):
 
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         return {"m": self.rows.value}
+
+    def schedule_of(self, op: attention.SdpaOp) -> attention.ScheduleAttr:
+        """The op's own; else the one named in the file, `reversed` for causal attention, or `streaming`."""
+        if op.schedule is not None:
+            return op.schedule
+        causal = "reversed" if op.causal is not None else "streaming"
+        return attention.ScheduleAttr.named(self.schedule or causal, self.rows.value)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict
 from xdsl.ir import Operation
 
+from dfc.dialects.attention import ScheduleAttr, SdpaOp
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine.access import Access, Lane
 from dfc.runtime.machine.cost import Cost, Moved, Part, round_up
@@ -111,6 +112,10 @@ class Unit(BaseModel):
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         """Sizes of m, n, k that fill the unit: a tile of multiples of these wastes nothing."""
         return {}
+
+    def schedule_of(self, op: SdpaOp) -> ScheduleAttr | None:
+        """The schedule in which the unit runs an attention; the op's own, or none, by default."""
+        return op.schedule
 
     def tier_names(self) -> Iterable[tuple[str, str]]:
         """The keys that name a tier, and what they name."""
