@@ -22,7 +22,10 @@ Group = tuple[Operation, ...]
 
 
 def is_cheap(op: Operation) -> bool:
-    """Whether each kernel makes the op for itself: constants, empty and filled tensors, scalars."""
+    """Whether each kernel makes the op for itself: constants, empty and filled tensors, views of them, scalars."""
+    if isinstance(op, VIEWS):
+        owner = op.operands[0].owner
+        return isinstance(owner, Operation) and is_cheap(owner)
     if isinstance(op, arith.ConstantOp):
         value = op.value
         return not isinstance(value, DenseIntOrFPElementsAttr) or value.is_splat()

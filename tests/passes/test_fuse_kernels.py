@@ -276,3 +276,24 @@ def test_paths_are_found_along_chains_of_any_length():
     backs = [set[int]()] + [{index} for index in range(last)]
     assert reached(nexts, backs)[0] == (1 << last + 1) - 2
     assert reached(backs, nexts)[2] == 0b11
+
+
+def test_a_view_of_a_filled_tensor_is_made_in_the_kernel():
+    module = fused(
+        """
+        func.func @main(%x: tensor<1x64xf32>) -> tensor<1x64xf32> {
+          %c = arith.constant 2.0 : f32
+          %e = tensor.empty() : tensor<64xf32>
+          %f = linalg.fill ins(%c : f32) outs(%e : tensor<64xf32>) -> tensor<64xf32>
+          %v = tensor.expand_shape %f [[0, 1]] output_shape [1, 64] : tensor<64xf32> into tensor<1x64xf32>
+          %o = tensor.empty() : tensor<1x64xf32>
+          %y = linalg.generic {indexing_maps = [#full, #full, #full], iterator_types = ["parallel", "parallel"]} ins(%x, %v : tensor<1x64xf32>, tensor<1x64xf32>) outs(%o : tensor<1x64xf32>) {
+          ^bb0(%a: f32, %b: f32, %z: f32):
+            %m = arith.mulf %a, %b : f32
+            linalg.yield %m : f32
+          } -> tensor<1x64xf32>
+          func.return %y : tensor<1x64xf32>
+        }"""
+    )
+    outside = {op.name for op in function(module, "main").body.block.ops}
+    assert outside == {"accel.kernel", "func.return"}
