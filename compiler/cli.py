@@ -34,7 +34,9 @@ for name, command in (
 def main() -> None:
     """The entry point of the script `dfc`."""
     tune_process()
-    sys.exit(status(sys.argv[1:]))
+    code = status(sys.argv[1:])
+    gc.freeze()  # else Python looks through all objects once more before it drops them
+    sys.exit(code)
 
 
 def tune_process() -> None:
