@@ -62,17 +62,20 @@ class Program:
         return target_of(self.modules[self.source])
 
     def module(self, level: str) -> ModuleOp:
-        """The module at a level, lowered when it is first asked for."""
+        """The module at a level, lowered when it is first asked for from the last one before it that is there."""
         check_level(level)
         if level not in self.modules:
-            index = LEVELS.index(level)
-            if LEVELS.index(self.source) > index:
+            made = [
+                name for name in LEVELS[: LEVELS.index(level)] if name in self.modules
+            ]
+            if not made:
                 message = (
                     f"expected level `{self.source}` or a later one, got `{level}`"
                 )
                 raise InputError(message, level)
-            lowered = self.module(LEVELS[index - 1]).clone()
-            run_passes(passes_to(level, self.pipeline), lowered, self.context)
+            lowered = self.modules[made[-1]].clone()
+            for name in LEVELS[LEVELS.index(made[-1]) + 1 : LEVELS.index(level) + 1]:
+                run_passes(passes_to(name, self.pipeline), lowered, self.context)
             self.modules[level] = lowered
         return self.modules[level]
 

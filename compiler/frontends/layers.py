@@ -1,6 +1,7 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Repeated layers of a module tree: which ones are equal but for their weights."""
 
+from collections import Counter
 from functools import partial
 from types import NoneType
 from typing import Any
@@ -56,8 +57,9 @@ def repeated(model: nn.Module) -> dict[str, tuple[Any, ...]]:
         if any(path.startswith(f"{outer}.") for outer in found):
             continue
         signatures = {name: signature(child) for name, child in parent.named_children()}
+        counts = Counter(signatures.values())
         for name, own in signatures.items():
-            if has_weights(own) and list(signatures.values()).count(own) > 1:
+            if has_weights(own) and counts[own] > 1:
                 found[f"{path}.{name}" if path else name] = own
     return found
 

@@ -1,6 +1,7 @@
 """Memrefs of the lower levels: their types, bytes, and views of parts of them."""
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 from typing import cast
 
@@ -34,6 +35,7 @@ def stored_type(kind: Attribute) -> Attribute:
     return i8 if kind == i1 else kind
 
 
+@cache
 def memref_type(
     value_type: TensorType[Attribute] | MemRefType[Attribute],
     where: str,
