@@ -205,7 +205,7 @@ def test_an_unknown_target_gets_a_suggestion():
 
 
 def test_a_path_that_is_not_there():
-    with pytest.raises(TargetError, match="cannot read it: No such file or directory"):
+    with pytest.raises(TargetError, match="cannot read it: no such file or directory"):
         load_target("missing.toml")
 
 
