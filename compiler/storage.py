@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -10,6 +11,8 @@ import ml_dtypes
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.printer import Printer
 
 from dfc.driver import new_context, parse_module
 from dfc.errors import InputError
@@ -34,9 +37,16 @@ def save(program: Program, path: Path) -> None:
     }
     with ZipFile(path, "w") as archive:
         archive.writestr("about.json", json.dumps(about))
-        archive.writestr("source.mlir", program.ir(program.source))
-        archive.writestr("program.mlir", program.ir("program"))
+        archive.writestr("source.mlir", generic(program.module(program.source)))
+        archive.writestr("program.mlir", generic(program.module("program")))
         archive.writestr("weights.safetensors", safetensors.numpy.save(plain(weights)))
+
+
+def generic(module: ModuleOp) -> str:
+    """A module in the generic form: xDSL's own form of some linalg ops leaves out their bodies."""
+    text = StringIO()
+    Printer(text, print_generic_format=True).print_op(module)
+    return text.getvalue()
 
 
 def plain(weights: dict[str, Array]) -> dict[str, Array]:

@@ -112,3 +112,13 @@ def test_bad_requests_are_one_sentence(options, message: str):
     with pytest.raises(dfc.DfcError, match=message) as error:
         dfc.simulate("zoo:bitnet-tiny", **options)
     assert "\n" not in str(error.value)
+
+
+def test_a_half_precision_program_is_read_back(tmp_path: Path):
+    model = nn.Linear(16, 8, dtype=torch.bfloat16)
+    x = torch.ones(4, 16, dtype=torch.bfloat16)
+    program = dfc.compile(model, (x,), target="tiny-npu")
+    program.save(tmp_path / "p.dfc")
+    kept = dfc.load(tmp_path / "p.dfc")
+    for level in ("tensor", "program"):
+        assert kept.ir(level) == program.ir(level)
