@@ -12,6 +12,7 @@ from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 
 from dfc.errors import InputError, suggest
 from dfc.progress import step
+from dfc.verification import Verifier
 
 PassLoader = Callable[[], type[ModulePass]]
 AfterPass = Callable[[ModulePass, ModuleOp], None]
@@ -71,11 +72,12 @@ def run_passes(
     context: Context,
     after: AfterPass | None = None,
 ) -> None:
-    """Apply passes in place; `after` sees the verified module behind each."""
+    """Apply passes in place to a verified module; `after` sees the module, verified again, behind each."""
+    verifier = Verifier(module)
     for one in passes:
         step(f"running {one.name}")
         one.apply(context, module)
         step(f"verifying after {one.name}")
-        module.verify()
+        verifier.verify()
         if after is not None:
             after(one, module)
