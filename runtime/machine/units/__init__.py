@@ -8,6 +8,7 @@ from typing import Any, cast
 from dfc.runtime.machine.units.attention_engine import AttentionEngine
 from dfc.runtime.machine.units.base import Unit
 from dfc.runtime.machine.units.fixed_rate import FixedRate
+from dfc.runtime.machine.units.stream_fabric import StreamFabric
 from dfc.runtime.machine.units.systolic import Systolic
 from dfc.runtime.machine.units.tlmm import Tlmm
 from dfc.runtime.machine.units.vector import Vector
@@ -15,6 +16,7 @@ from dfc.runtime.machine.units.vector import Vector
 KINDS: dict[str, type[Unit]] = {
     "attention-engine": AttentionEngine,
     "fixed-rate": FixedRate,
+    "stream-fabric": StreamFabric,
     "systolic": Systolic,
     "tlmm": Tlmm,
     "vector": Vector,
@@ -41,4 +43,4 @@ def parse_unit(data: Any) -> Unit:
     return kinds[kind].model_validate(table)
 
 
-__all__ = ["KINDS", "Unit", "parse_unit", "unit_kinds"]
+__all__ = ["KINDS", "StreamFabric", "Unit", "parse_unit", "unit_kinds"]

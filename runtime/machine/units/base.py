@@ -14,7 +14,7 @@ from dfc.runtime.machine.access import Access, Lane
 from dfc.runtime.machine.cost import Cost, Moved, Part, round_up
 from dfc.runtime.machine.number import NO_CYCLES, Anything, Count, Number, Whole
 from dfc.runtime.machine.structure import dtype
-from dfc.runtime.machine.work import Controls, is_free, traffic
+from dfc.runtime.machine.work import Controls, is_free, traffic, unknown
 
 TWO_SLOTS = Number[int](value=2, kind="source", note="double buffered by default")
 
@@ -39,6 +39,14 @@ class Effort:
     parts: tuple[Part, ...]
     energy_pj: float = 0.0
     streams: tuple[Stream, ...] = ()
+
+
+@dataclass(frozen=True)
+class Firing:
+    """Cycles from a node's firing until its tokens are visible, and until it may fire again."""
+
+    latency: int
+    interval: int
 
 
 @dataclass
@@ -104,6 +112,19 @@ class Unit(BaseModel):
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:
         """Time and energy of a body before rounding."""
+
+    @property
+    def holds_graphs(self) -> bool:
+        """Whether a whole `stream.graph` is one launch of the unit."""
+        return False
+
+    def firing(
+        self, ops: Sequence[Operation], access: Access, tiles: int = 1
+    ) -> Firing:
+        """The firing of a stream node with this body; by default a launch after the other."""
+        cost = self.cost(ops, unknown, access)
+        late = sum(term.cycles for term in cost.latency)
+        return Firing(max(cost.cycles + late, 1), max(cost.cycles, 1))
 
     def supports(self, op: Operation) -> bool:
         """Whether the unit can run an op; constants, views and index arithmetic cost nothing anywhere."""

@@ -1,0 +1,94 @@
+"""A stream fabric: a whole stream graph at once, each node on tiles of its own."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+
+from xdsl.dialects.builtin import IntegerAttr
+from xdsl.ir import Operation
+
+from dfc.runtime.machine.access import Access
+from dfc.runtime.machine.cost import Part
+from dfc.runtime.machine.number import NONE, Amount, Anything, Count, Number
+from dfc.runtime.machine.units.base import Effort, Firing, Unit
+from dfc.runtime.machine.work import Controls, unknown, work_of
+
+TILES = "accel.tiles"
+"""How many of a fabric's tiles an op or a node has; one when it does not say."""
+
+ONE_CYCLE = Number[int](value=1, kind="source", note="one unless the file says so")
+SHORT = Number[int](value=2, kind="source", note="two unless the file says so")
+
+
+class StreamFabric(Unit):
+    """
+    Nodes joined by FIFOs inside the unit: a `stream.graph` is held as a whole and is one launch.
+
+    A node's tokens are visible `latency_cycles` after its firing, and it fires every
+    `interval_cycles` at most. With `lanes`, `stages` or `tiles` given, a node of k tiles
+    (`accel.tiles`, one when it does not say) does `lanes * stages * k` operations per cycle, so that
+    it fires every ceil(operations per token / that) cycles where this is longer; a graph's nodes
+    have at most `tiles` tiles together. Without them a firing of any size takes the interval. An
+    edge without a `stream.fifo` is `fifo_depth` deep.
+    """
+
+    latency_cycles: Count = ONE_CYCLE
+    interval_cycles: Count = ONE_CYCLE
+    tiles: Count | None = None
+    lanes: Count | None = None
+    stages: Count | None = None
+    fifo_depth: Count = SHORT
+    pj_per_mac: Amount = NONE
+    pj_per_element: Amount = NONE
+
+    @property
+    def holds_graphs(self) -> bool:
+        return True
+
+    def runs(self, op: Operation) -> bool:
+        return True
+
+    def firing(
+        self, ops: Sequence[Operation], access: Access, tiles: int = 1
+    ) -> Firing:
+        slowest = max(self.interval_cycles.exact, self._work_ticks(ops, tiles, unknown))
+        return Firing(self.latency_cycles.value, ceil(slowest))
+
+    def effort(
+        self, ops: Sequence[Operation], controls: Controls, access: Access
+    ) -> Effort:
+        """Ops without a graph are one firing."""
+        tiles = max((tiles_of(op) for op in ops), default=1)
+        ticks = self._work_ticks(ops, tiles, controls)
+        numbers: tuple[Anything, ...] = (self.interval_cycles,)
+        if ticks > self.interval_cycles.exact:
+            numbers = tuple(n for n in (self.lanes, self.stages) if n is not None)
+        whole = max(self.interval_cycles.exact, ticks)
+        return Effort((Part(whole, "firing", numbers),), self.energy_pj(ops, controls))
+
+    def energy_pj(self, ops: Sequence[Operation], controls: Controls) -> float:
+        """Energy of one firing of a body."""
+        works = [work_of(op, controls) for op in ops]
+        macs = sum(sum(work.macs.values()) for work in works)
+        elements = sum(sum(work.elements.values()) for work in works)
+        return macs * float(self.pj_per_mac) + elements * float(self.pj_per_element)
+
+    def _work_ticks(
+        self, ops: Sequence[Operation], tiles: int, controls: Controls
+    ) -> Fraction:
+        """Cycles of a body's operations on so many tiles; none where a tile has no limit."""
+        if self.lanes is None and self.stages is None and self.tiles is None:
+            return Fraction()
+        works = [work_of(op, controls) for op in ops]
+        operations = sum(
+            sum(work.macs.values()) + sum(work.elements.values()) for work in works
+        )
+        lanes = 1 if self.lanes is None else self.lanes.value
+        stages = 1 if self.stages is None else self.stages.value
+        return Fraction(operations, lanes * stages * tiles)
+
+
+def tiles_of(op: Operation) -> int:
+    """The tiles that an op or a node has of its fabric."""
+    found = op.attributes.get(TILES)
+    return found.value.data if isinstance(found, IntegerAttr) else 1
