@@ -1,0 +1,84 @@
+"""The rows of a report: kernels, units, memories, decode steps, FIFOs."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Row(BaseModel):
+    """A row of a report; the names are those of its JSON and carry their units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Traffic(Row):
+    """Bytes that a kernel moved out of and into a tier."""
+
+    read_bytes: int
+    written_bytes: int
+
+
+class KernelRow(Row):
+    """
+    A kernel, all of its calls together.
+
+    `cycles` is its part of the critical path: over all kernels they add up to the report's.
+    `parts` is what these were spent on, `stalls` those of them that its unit did not set, by
+    what it waited for. `busy_cycles` is how long its launches took their units, on the critical
+    path or not. `operations` counts two per multiply-accumulate and one per elementwise function.
+    `energy_j` is that of its operations and bytes, without static power.
+    """
+
+    name: str
+    origin: str
+    unit: str
+    calls: int
+    cycles: int
+    tiers: Mapping[str, Traffic]
+    parts: Mapping[str, int]
+    stalls: Mapping[str, int]
+    busy_cycles: int = 0
+    operations: int = 0
+    energy_j: float = 0.0
+
+
+class UnitRow(Row):
+    """
+    A unit, port or channel: how long it was taken, and that as a part of the time.
+
+    `peak_per_s` is the most it can do: operations of a unit, bytes of a link; left out where the
+    machine's description does not say.
+    """
+
+    name: str
+    busy_cycles: int
+    utilisation: float
+    peak_per_s: float | None = None
+
+
+class TierRow(Row):
+    """A memory: the most that stood in it, and what was moved."""
+
+    name: str
+    capacity_bytes: int
+    peak_bytes: int
+    read_bytes: int
+    written_bytes: int
+
+
+class StepRow(Row):
+    """A decode step: the tokens in the cache before it, its time and energy, and what the time went to."""
+
+    context: int
+    cycles: int
+    latency_s: float
+    energy_j: float
+    parts: Mapping[str, int]
+
+
+class FifoRow(Row):
+    """A FIFO of a stream graph that ran as a whole."""
+
+    name: str
+    depth: int
+    peak_occupancy: int
