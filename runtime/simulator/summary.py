@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from dfc.runtime.machine import Target
 from dfc.runtime.report import KernelRow, Report, TierRow, Traffic, UnitRow
@@ -22,15 +23,21 @@ class Energy:
 
     def joules(self, call: CallTime) -> float:
         """Board power times time where it is known, else operations and bytes, and static power."""
+        return fsum(self.parts(call).values())
+
+    def parts(self, call: CallTime) -> dict[str, float]:
+        """Joules by what took them: units by their operations, tiers by their bytes, `static`; or the `board`."""
         seconds = call.cycles / float(self.target.ticks_per_second)
         power = self.target.power
         if power is not None and power.total_w is not None:
-            return float(power.total_w) * seconds
-        spent = sum(
-            amount for key, amount in call.counters.items() if key.quantity == "energy"
-        )
-        static = 0.0 if power is None else float(power.static_w)
-        return spent * 1e-12 + static * seconds
+            return {"board": float(power.total_w) * seconds}
+        found = Counter[str]()
+        for key, amount in call.counters.items():
+            if key.quantity == "energy" and amount:
+                found[key.where] += amount * 1e-12  # pyright: ignore[reportArgumentType]
+        if power is not None:
+            found["static"] = float(power.static_w) * seconds  # pyright: ignore[reportArgumentType]
+        return dict(found.most_common())
 
     @property
     def note(self) -> str:
@@ -85,7 +92,8 @@ def summarise(
         target=target.name,
         cycles=whole.cycles,
         latency_s=whole.cycles / float(target.ticks_per_second),
-        energy_j=sum(energy.joules(call) for call in calls),
+        energy_j=energy.joules(whole),
+        energy_parts_j=energy.parts(whole),
         assumed_share=share(whole.composition, whole.cycles, "assumed"),
         calibrated_share=share(whole.composition, whole.cycles, "calibrated"),
         parts=parts_of(whole.composition),
@@ -134,16 +142,19 @@ def _kernel_row(name: str, whole: CallTime, origin: str) -> KernelRow:
         },
         parts=parts,
         stalls=dict(stalls.most_common()),
+        busy_cycles=sum(_sum(own, "busy", f"unit.{unit}") for unit in units),
+        operations=_sum(own, "operations"),
+        energy_j=sum(n for key, n in own.items() if key.quantity == "energy") * 1e-12,
     )
 
 
-def _sum(counters: Quantities, quantity: str, where: str) -> int:
-    """A quantity at a place, over all kernels."""
+def _sum(counters: Quantities, quantity: str, where: str | None = None) -> int:
+    """A quantity at a place, or at all of them, over all kernels."""
     return int(
         sum(
             amount
             for key, amount in counters.items()
-            if key.quantity == quantity and key.where == where
+            if key.quantity == quantity and where in (None, key.where)
         )
     )
 

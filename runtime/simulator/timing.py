@@ -1,6 +1,6 @@
 """The time of one op on its resources: launches by their unit's model, copies by the lanes they take."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, prod
@@ -14,6 +14,7 @@ from dfc.dialects.utils import element, shape
 from dfc.runtime.machine import Access, Lane, Target, lanes_of, weakest
 from dfc.runtime.machine.cost import Part, Term, round_up
 from dfc.runtime.machine.structure import element_bytes
+from dfc.runtime.machine.work import work_of
 from dfc.runtime.simulator.control import evaluator
 
 
@@ -27,7 +28,7 @@ class Category(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """A quantity that adds up: `busy`, `read`, `written`, `launches`, `calls`, `energy`, of a kernel."""
+    """A quantity that adds up: `busy`, `read`, `written`, `launches`, `operations`, `calls`, `energy`, of a kernel."""
 
     quantity: str
     kernel: str
@@ -93,14 +94,13 @@ def launch_timing(
     counters: dict[Counter, float] = {Counter("launches", kernel, unit): 1}
     for name in (resource, *cost.holds):
         counters[Counter("busy", kernel, name)] = cost.cycles
-    energy = cost.energy_pj
+    _add(counters, Counter("operations", kernel, unit), operations(body, known))
+    _add(counters, Counter("energy", kernel, resource), cost.energy_pj)
     for moved in cost.moved:
         place = tiers[moved.operand]
         if place is not None:
             name = "read" if moved.direction == "read" else "written"
-            _add(counters, Counter(name, kernel, place), moved.size)
-            energy += moved.size * float(target.tier[place].pj_per_byte)
-    _add(counters, Counter("energy", kernel, ""), energy)
+            _add_bytes(counters, target, Counter(name, kernel, place), moved.size)
     return Timing(
         holds=(resource, *cost.holds),
         spent=_spent(kernel, resource, cost.terms),
@@ -109,8 +109,26 @@ def launch_timing(
     )
 
 
+def operations(
+    body: Sequence[Operation], known: Callable[[SSAValue], int | None]
+) -> int:
+    """What a body computes: two operations per multiply-accumulate, one per elementwise function."""
+    works = [work_of(op, evaluator(known)) for op in body]
+    macs = sum(sum(work.macs.values()) for work in works)
+    return 2 * macs + sum(sum(work.elements.values()) for work in works)
+
+
 def _add(counters: dict[Counter, float], key: Counter, amount: float) -> None:
     counters[key] = counters.get(key, 0) + amount
+
+
+def _add_bytes(
+    counters: dict[Counter, float], target: Target, key: Counter, size: int
+) -> None:
+    """Bytes of a tier, and the energy of moving them."""
+    _add(counters, key, size)
+    energy = Counter("energy", key.kernel, f"tier.{key.where}")
+    _add(counters, energy, size * float(target.tier[key.where].pj_per_byte))
 
 
 def _tier(value: SSAValue) -> str | None:
@@ -157,7 +175,6 @@ def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
     counters: dict[Counter, float] = {
         Counter("copies", kernel, f"{source} to {goal}"): 1
     }
-    energy = 0.0
     for value, place, used, name in sides:
         size = burst_bytes(value, target.tier[place].burst_bytes.value)
         for lane in used:
@@ -165,9 +182,7 @@ def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
                 size
             )
             lanes[lane.resource] = lane
-        _add(counters, Counter(name, kernel, place), size)
-        energy += size * float(target.tier[place].pj_per_byte)
-    _add(counters, Counter("energy", kernel, ""), energy)
+        _add_bytes(counters, target, Counter(name, kernel, place), size)
     slowest = max(ticks, key=lambda name: ticks[name], default=None)
     parts: list[Part] = []
     if slowest is not None:
