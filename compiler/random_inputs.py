@@ -71,7 +71,9 @@ def is_three_valued(function: FuncOp, index: int) -> bool:
     if function.is_declaration:
         return False
     return any(
-        isinstance(use.operation, TernarizeOp) and use.operation.method == "exact"
+        isinstance(op := use.operation, TernarizeOp)
+        and op.method == "exact"
+        and op.w is function.body.block.args[index]
         for use in function.body.block.args[index].uses
     )
 

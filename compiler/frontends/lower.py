@@ -145,7 +145,8 @@ class Translator:
         return self.add(op).results
 
     def _ternarize(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
-        return self.add(ternary.TernarizeOp(given["w"], given["rule"])).results
+        op = ternary.TernarizeOp(given["w"], given["rule"], given["by"])
+        return self.add(op).results
 
     def _kv_write(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
         place = given["position"]

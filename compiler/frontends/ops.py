@@ -57,13 +57,19 @@ def _(x: Tensor, w: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 @torch.library.custom_op("dfc::ternarize", mutates_args=())
-def ternarize(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
+def ternarize(w: Tensor, rule: str, by: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """
     `ternary.ternarize` of w (N x K): int8 trits and a float32 scale, w ~ scale * trits.
 
-    Rule `exact` raises for a weight that holds more than -s, 0 and s.
+    The scale is multiplied by the one element of `by`, where it is given. Rule `exact` raises
+    for a weight that holds more than -s, 0 and s.
     """
-    w = w.float()
+    trits, scale = trits_and_scale(w.float(), rule)
+    return trits, scale if by is None else scale * by.float().reshape(())
+
+
+def trits_and_scale(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
+    """int8 trits and the scale of a float32 weight by a rule."""
     if rule == "absmean":
         scale = w.abs().mean(dtype=torch.float64).float().clamp(min=SMALLEST)
         return (w / scale).round().clamp(-1, 1).to(torch.int8), scale
@@ -77,7 +83,7 @@ def ternarize(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
 
 
 @ternarize.register_fake
-def _(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
+def _(w: Tensor, rule: str, by: Tensor | None = None) -> tuple[Tensor, Tensor]:
     return w.new_empty(w.shape, dtype=torch.int8), w.new_empty((), dtype=torch.float32)
 
 

@@ -46,10 +46,8 @@ class TernaryLinear(nn.Module):
             return unpack(weight), scale
         if self.rule == "absmean":
             return ops.ternarize(weight, "absmean")
-        trits, scale = ops.ternarize(weight, "exact")
-        if self.rule == "scaled":
-            scale = scale * cast(Tensor, self.weight_scale).float().reshape(())
-        return trits, scale
+        by = cast(Tensor, self.weight_scale) if self.rule == "scaled" else None
+        return ops.ternarize(weight, "exact", by)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (where the layer does), then `dfc::linear` on rows."""

@@ -17,6 +17,7 @@ from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     result_def,
@@ -31,12 +32,14 @@ from dfc.dialects.utils import (
     Canonicalized,
     element,
     expect,
+    expect_float,
     expect_int,
     expect_rank,
     expect_shape,
     expect_type,
     is_float,
     is_int,
+    optional,
     shape,
 )
 
@@ -134,6 +137,7 @@ class TernarizeOp(IRDLOperation):
 
     `absmean`: scale = max(mean(|w|), 1e-5), trits = clamp(round_half_even(w / scale), -1, 1).
     `exact`: w holds only -s, 0 and s; scale = s (1 when w is all zeros), trits = sign(w).
+    With `by`, the one factor of a layer beside its weight, scale is multiplied by it, in f32.
 
         %t, %scale = ternary.ternarize %w {rule = "absmean"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
     """
@@ -141,21 +145,32 @@ class TernarizeOp(IRDLOperation):
     name = "ternary.ternarize"
 
     w = operand_def(AnyTensorTypeConstr)
+    by = opt_operand_def(AnyTensorTypeConstr)
     rule = opt_prop_def(StringAttr)
     t = result_def(AnyTensorTypeConstr)
     scale = result_def(AnyTensorTypeConstr)
 
     irdl_options = (ParsePropInAttrDict(),)
     traits = traits_def(Pure())
-    assembly_format = "$w attr-dict `:` type($w) `->` `(` type($t) `,` type($scale) `)`"
+    assembly_format = (
+        "$w (`by` $by^ `:` type($by))? attr-dict"
+        " `:` type($w) `->` `(` type($t) `,` type($scale) `)`"
+    )
 
-    def __init__(self, w: SSAValue | Operation, rule: str = "absmean") -> None:
+    def __init__(
+        self,
+        w: SSAValue | Operation,
+        rule: str = "absmean",
+        by: SSAValue | Operation | None = None,
+    ) -> None:
         types = [
             TensorType(TritType(), list(shape(SSAValue.get(w)))),
             TensorType(f32, []),
         ]
         super().__init__(
-            operands=[w], result_types=types, properties={"rule": StringAttr(rule)}
+            operands=[w, optional(by)],
+            result_types=types,
+            properties={"rule": StringAttr(rule)},
         )
 
     @property
@@ -173,3 +188,7 @@ class TernarizeOp(IRDLOperation):
         expect_trits("t", self.t)
         expect_shape("t", self.t, shape(self.w))
         expect_type("scale", self.scale, TensorType(f32, []))
+        if self.by is not None:
+            expect_float("by", self.by)
+            sizes = shape(self.by)
+            expect(all(n == 1 for n in sizes), "`by` of one element", f"shape {sizes}")

@@ -149,4 +149,6 @@ class TernaryFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: ternary.TernarizeOp, args: PythonValues
     ) -> PythonValues:
         """A weight to trits."""
-        return ternarize(args[0], op.method)
+        t, scale = ternarize(args[0], op.method)
+        by = optional(op.by, args, 1)
+        return t, scale if by is None else scale * by.astype(np.float32).reshape(())

@@ -187,3 +187,16 @@ def test_ternarize():
     assert execute(ternarize("exact"), np.zeros((2, 3), np.float32))[1] == 1
     with pytest.raises(ExecutionError, match="holds -s, 0 and s only"):
         execute(ternarize("exact"), w)
+
+
+def test_ternarize_by_a_factor():
+    text = """
+    func.func @f(%w: tensor<1x3xf32>, %by: tensor<1xbf16>) -> (tensor<1x3x!ternary.trit>, tensor<f32>) {
+      %t, %scale = ternary.ternarize %w by %by : tensor<1xbf16> {rule = "exact"} : tensor<1x3xf32> -> (tensor<1x3x!ternary.trit>, tensor<f32>)
+      func.return %t, %scale : tensor<1x3x!ternary.trit>, tensor<f32>
+    }"""
+    by = np.array([0.3], ml_dtypes.bfloat16)
+    t, scale = execute(text, np.float32([[0.7, 0, -0.7]]), by)
+    assert t.tolist() == [[1, 0, -1]]
+    assert scale == np.float32(0.7) * np.float32(by[0])
+    assert (scale.dtype, scale.shape) == (np.float32, ())

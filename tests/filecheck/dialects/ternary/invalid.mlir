@@ -587,3 +587,17 @@
 // CHECK: expected `scale` of type tensor<f32>, got tensor<32xf32>
 %w = "test.op"() : () -> tensor<32x64xf32>
 %t, %s = ternary.ternarize %w {rule = "absmean"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<32xf32>)
+
+// -----
+
+// `ternary.ternarize` (C9): `by` is of f32, bf16 or f16
+// CHECK: expected `by` of f32, bf16 or f16, got i8
+%w, %f = "test.op"() : () -> (tensor<32x64xf32>, tensor<1xi8>)
+%t, %s = ternary.ternarize %w by %f : tensor<1xi8> {rule = "exact"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
+
+// -----
+
+// `ternary.ternarize` (C10): `by` has one element
+// CHECK: expected `by` of one element, got shape (32,)
+%w, %f = "test.op"() : () -> (tensor<32x64xf32>, tensor<32xf32>)
+%t, %s = ternary.ternarize %w by %f : tensor<32xf32> {rule = "exact"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)

@@ -75,10 +75,12 @@ func.func @unpack(%bytes: tensor<256xi8>, %row: tensor<1x256xi8>) -> (tensor<16x
 // CHECK-NEXT:      %t, %scale = ternary.ternarize %w {rule = "absmean"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
 // CHECK-NEXT:      %t2, %scale2 = ternary.ternarize %w : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
 // CHECK-NEXT:      %t3, %scale3 = ternary.ternarize %i {rule = "exact"} : tensor<32x64xi8> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
+// CHECK-NEXT:      %t4, %scale4 = ternary.ternarize %w by %f : tensor<1xbf16> {rule = "exact"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
 // GENERIC:         "ternary.ternarize"(%w) <{rule = "absmean"}> : (tensor<32x64xf32>) -> (tensor<32x64x!ternary.trit>, tensor<f32>)
-func.func @ternarize(%w: tensor<32x64xf32>, %i: tensor<32x64xi8>) -> tensor<32x64x!ternary.trit> {
+func.func @ternarize(%w: tensor<32x64xf32>, %i: tensor<32x64xi8>, %f: tensor<1xbf16>) -> tensor<32x64x!ternary.trit> {
   %t, %scale = ternary.ternarize %w {rule = "absmean"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
   %t2, %scale2 = ternary.ternarize %w : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
   %t3, %scale3 = ternary.ternarize %i {rule = "exact"} : tensor<32x64xi8> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
+  %t4, %scale4 = ternary.ternarize %w by %f : tensor<1xbf16> {rule = "exact"} : tensor<32x64xf32> -> (tensor<32x64x!ternary.trit>, tensor<f32>)
   func.return %t : tensor<32x64x!ternary.trit>
 }
