@@ -2,29 +2,41 @@
 
 from xdsl.ir import Dialect
 
+from dfc.dialects.stream.converters import ConvertOp
 from dfc.dialects.stream.edges import FifoOp, ForkOp, ReadOp, WriteOp
 from dfc.dialects.stream.graph import GraphOp, YieldOp
 from dfc.dialects.stream.nodes import IndexOp, MapOp, ReduceOp, body_yield, node_trips
+from dfc.dialects.stream.scans import ScanOp
 from dfc.dialects.stream.tiles import covers, tile_ranges
+from dfc.dialects.stream.timing import NodeOp, node_name, node_names
 from dfc.dialects.stream.types import StreamType, stream_type
+from dfc.dialects.stream.windows import RepeatOp, WindowOp, window_map
 
 __all__ = [
+    "ConvertOp",
     "FifoOp",
     "ForkOp",
     "GraphOp",
     "IndexOp",
     "MapOp",
+    "NodeOp",
     "ReadOp",
     "ReduceOp",
+    "RepeatOp",
+    "ScanOp",
     "Stream",
     "StreamType",
+    "WindowOp",
     "WriteOp",
     "YieldOp",
     "body_yield",
     "covers",
+    "node_name",
+    "node_names",
     "node_trips",
     "stream_type",
     "tile_ranges",
+    "window_map",
 ]
 
 Stream = Dialect(
@@ -35,6 +47,10 @@ Stream = Dialect(
         WriteOp,
         MapOp,
         ReduceOp,
+        ScanOp,
+        RepeatOp,
+        WindowOp,
+        ConvertOp,
         ForkOp,
         FifoOp,
         IndexOp,

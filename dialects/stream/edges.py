@@ -1,8 +1,11 @@
 """The edges of a graph: where streams come from and go to, copies of a stream, and the FIFO of an edge."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FloatAttr,
     IntegerAttr,
     MemRefType,
     StringAttr,
@@ -30,6 +33,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.stream.graph import GraphOp
 from dfc.dialects.stream.tiles import verify_cover, verify_tiles, verify_views
+from dfc.dialects.stream.timing import NodeOp
 from dfc.dialects.stream.types import StreamType, stream_type
 from dfc.dialects.utils import (
     AllocatesResults,
@@ -62,17 +66,10 @@ class WritesTarget(MemoryEffect):
         return set() if op.results else {EffectInstance(MemoryEffectKind.WRITE)}
 
 
-def verify_in_place(stream: StreamType, data: SSAValue) -> None:
-    """Check that tokens can be views of this value: it has bytes, and none stands over its edge."""
-    if not isinstance(data.type, MemRefType):
-        raise VerifyException(f"expected a memref for `in_place`, got {data.type}")
-    verify_views(stream, data)
-
-
 @irdl_op_definition
-class ReadOp(IRDLOperation):
+class ReadOp(NodeOp):
     """
-    The tiles of a tensor or memref as a stream; `in_place` tokens are views of the buffer, no byte moves.
+    The tiles of a tensor or memref as a stream; `in_place` the consumer takes them there: no node, no byte moves.
 
         %s = stream.read %x : tensor<16x64xf32> -> !stream.stream<tensor<8x64xf32>, [2], affine_map<(d0) -> (d0, 0)>>
     """
@@ -100,15 +97,16 @@ class ReadOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        self.verify_timing()
         expect_buffers([self.source])
         stream = stream_type(self.tokens)
         verify_tiles(stream, self.source)
         if self.in_place is not None:
-            verify_in_place(stream, self.source)
+            verify_views(stream, self.source)
 
 
 @irdl_op_definition
-class WriteOp(IRDLOperation):
+class WriteOp(NodeOp):
     """
     Collects a stream's tiles into a new tensor, or writes them into a memref; what stands over is dropped.
 
@@ -147,6 +145,7 @@ class WriteOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        self.verify_timing()
         made = len(self.result)
         if (self.target is None) != (made == 1):
             raise VerifyException(
@@ -159,11 +158,15 @@ class WriteOp(IRDLOperation):
         if self.target is None:
             verify_cover(stream, data)
         if self.in_place is not None:
-            verify_in_place(stream, data)
+            if not isinstance(data.type, MemRefType):
+                raise VerifyException(
+                    f"expected a memref for `in_place`, got {data.type}"
+                )
+            verify_views(stream, data)
 
 
 @irdl_op_definition
-class ForkOp(IRDLOperation):
+class ForkOp(NodeOp):
     """
     The same stream several times: streams are linear, so a second use needs a fork.
 
@@ -175,6 +178,7 @@ class ForkOp(IRDLOperation):
     tokens = operand_def(StreamType)
     copies = var_result_def(StreamType)
 
+    irdl_options = (ParsePropInAttrDict(),)
     traits = traits_def(HasParent(GraphOp), AllocatesResults(), Canonicalized())
     assembly_format = "$tokens attr-dict `:` type($tokens) `->` `(` type($copies) `)`"
 
@@ -182,6 +186,7 @@ class ForkOp(IRDLOperation):
         super().__init__(operands=[tokens], result_types=[[tokens.type] * count])
 
     def verify_(self) -> None:
+        self.verify_timing()
         for copy in self.copies:
             expect_type("copies", copy, self.tokens.type)
 
@@ -192,6 +197,9 @@ class FifoOp(IRDLOperation):
     The buffer of one edge: how many tokens it holds, and from *placed* on where.
 
         %t = stream.fifo %s depth 2 tier "sram" offset 4096 : !stream.stream<tensor<8x64xf32>, [2], affine_map<(d0) -> (d0, 0)>>
+
+    With k `initial` tokens, of one number each, token i of the result is token i - k of the
+    operand, and the last k stay inside. Such a FIFO may close a cycle of the graph.
     """
 
     name = "stream.fifo"
@@ -200,13 +208,18 @@ class FifoOp(IRDLOperation):
 
     tokens = operand_def(T)
     depth = prop_def(IntegerAttr.constr(i64))
+    initial = opt_prop_def(ArrayAttr[FloatAttr | IntegerAttr])
+    label = opt_prop_def(StringAttr)
     tier = opt_prop_def(StringAttr)
     offset_bytes = opt_prop_def(IntegerAttr.constr(i64))
     out = result_def(T)
 
     irdl_options = (ParsePropInAttrDict(),)
     traits = traits_def(HasParent(GraphOp), AllocatesResults())
-    assembly_format = "$tokens `depth` $depth (`tier` $tier^)? (`offset` $offset_bytes^)? attr-dict `:` type($out)"
+    assembly_format = (
+        "$tokens `depth` $depth (`initial` $initial^)? (`tier` $tier^)?"
+        " (`offset` $offset_bytes^)? attr-dict `:` type($out)"
+    )
 
     def __init__(
         self,
@@ -214,12 +227,14 @@ class FifoOp(IRDLOperation):
         depth: int,
         tier: str | None = None,
         offset: int | None = None,
+        initial: Sequence[Attribute] = (),
     ) -> None:
         super().__init__(
             operands=[tokens],
             result_types=[tokens.type],
             properties={
                 "depth": IntegerAttr(depth, i64),
+                "initial": ArrayAttr(initial) if initial else None,
                 "tier": None if tier is None else StringAttr(tier),
                 "offset_bytes": None if offset is None else IntegerAttr(offset, i64),
             },
@@ -228,6 +243,14 @@ class FifoOp(IRDLOperation):
     def verify_(self) -> None:
         depth = self.depth.value.data
         expect(depth > 0, "`depth` above 0", depth)
+        inside = len(self.initial or ())
+        expect(inside <= depth, f"at most {depth} initial tokens", inside)
+        kind = stream_type(self.out).token.element_type
+        for number in self.initial or ():
+            if number.type != kind:
+                raise VerifyException(
+                    f"expected initial tokens of {kind}, got {number.type}"
+                )
         if self.offset_bytes is not None:
             expect(self.tier is not None, "a `tier` beside `offset`", "none")
             offset = self.offset_bytes.value.data

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import AffineMapAttr, IndexType, TensorType
 from xdsl.dialects.utils import AbstractYieldOperation
-from xdsl.ir import Attribute, Region
+from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
     IRDLOperation,
+    ParsePropInAttrDict,
     irdl_op_definition,
     lazy_traits_def,
+    opt_prop_def,
     region_def,
     traits_def,
+    var_operand_def,
     var_result_def,
 )
 from xdsl.traits import (
@@ -23,14 +27,16 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from dfc.dialects.stream.timing import label_of
 from dfc.dialects.stream.types import StreamType
 from dfc.dialects.utils import expect, expect_types
 
 
 def _yield_traits() -> tuple[OpTrait, ...]:
     from dfc.dialects.stream.nodes import MapOp, ReduceOp
+    from dfc.dialects.stream.scans import ScanOp
 
-    return (IsTerminator(), Pure(), HasParent(GraphOp, MapOp, ReduceOp))
+    return (IsTerminator(), Pure(), HasParent(GraphOp, MapOp, ReduceOp, ScanOp))
 
 
 @irdl_op_definition
@@ -54,20 +60,45 @@ class GraphOp(IRDLOperation):
         %r = stream.graph -> tensor<16x64xf32> {
 
     At *placed* its writes go to memrefs and it has no results. Streams are linear: one use each.
+    With `bound` the innermost of its trips end early: their count is the map's value for the outer
+    trips and the symbols, at least 1 and at most the static count. Streams of all trips have only
+    those tokens.
     """
 
     name = "stream.graph"
 
+    symbols = var_operand_def(IndexType)
+    bound = opt_prop_def(AffineMapAttr)
     body = region_def("single_block")
     outputs = var_result_def(TensorType.constr())
 
+    irdl_options = (ParsePropInAttrDict(),)
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
-    assembly_format = "(`->` type($outputs)^)? $body attr-dict"
+    assembly_format = (
+        "(`bound` $bound^ `(` $symbols `)`)? (`->` type($outputs)^)? $body attr-dict"
+    )
 
-    def __init__(self, result_types: Sequence[Attribute], body: Region) -> None:
-        super().__init__(result_types=[result_types], regions=[body])
+    def __init__(
+        self,
+        result_types: Sequence[Attribute],
+        body: Region,
+        bound: AffineMap | None = None,
+        symbols: Sequence[SSAValue] = (),
+    ) -> None:
+        super().__init__(
+            operands=[symbols],
+            result_types=[result_types],
+            regions=[body],
+            properties={"bound": None if bound is None else AffineMapAttr(bound)},
+        )
+
+    @property
+    def bounded_rank(self) -> int | None:
+        """How many trips a stream has whose innermost trips the bound ends; None without a bound."""
+        return None if self.bound is None else self.bound.data.num_dims + 1
 
     def verify_(self) -> None:
+        self._verify_bound()
         block = self.body.block
         expect(not block.args, "a graph without block arguments", len(block.args))
         made = block.last_op.operands if isinstance(block.last_op, YieldOp) else ()
@@ -85,3 +116,15 @@ class GraphOp(IRDLOperation):
                     raise VerifyException(
                         f"expected one use of each stream of `{op.name}`, got {result.uses.get_length()}"
                     )
+        labels = [label for op in block.ops if (label := label_of(op))]
+        twice = [label for label in labels if labels.count(label) > 1]
+        expect(not twice, "each label once", f'"{next(iter(twice), "")}" twice')
+
+    def _verify_bound(self) -> None:
+        tiles = None if self.bound is None else self.bound.data
+        wanted = 0 if tiles is None else tiles.num_symbols
+        count = len(self.symbols)
+        expect(count == wanted, f"{wanted} symbols of the bound", count)
+        if tiles is not None:
+            results = len(tiles.results)
+            expect(results == 1, "a bound of one result", results)

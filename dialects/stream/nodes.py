@@ -28,6 +28,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, Pure, RecursiveMemoryEffec
 from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.stream.graph import GraphOp, YieldOp
+from dfc.dialects.stream.timing import NodeOp
 from dfc.dialects.stream.types import StreamType, stream_type
 from dfc.dialects.utils import AllocatesResults, expect, expect_types
 
@@ -87,7 +88,7 @@ def verify_body(
 
 
 @irdl_op_definition
-class MapOp(IRDLOperation):
+class MapOp(NodeOp):
     """
     Fires once per token: the body makes one token of each result from one of each operand.
 
@@ -128,6 +129,7 @@ class MapOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        self.verify_timing()
         trips = node_trips(self.streams)
         expect_prefix(self.streams, trips, "an operand")
         for result in self.outputs:
@@ -138,7 +140,7 @@ class MapOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ReduceOp(IRDLOperation):
+class ReduceOp(NodeOp):
     """
     Folds the inner trips: the body makes the new accumulators from the old ones and a token of each operand.
 
@@ -183,6 +185,7 @@ class ReduceOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        self.verify_timing()
         trips = node_trips(self.streams)
         expect_prefix(self.streams, trips, "an operand")
         expect_prefix(self.outputs, trips, "a result")
@@ -228,12 +231,14 @@ class IndexOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        from dfc.dialects.stream.scans import ScanOp
+
         node = self.parent_op()
-        while node is not None and not isinstance(node, MapOp | ReduceOp):
+        while node is not None and not isinstance(node, MapOp | ReduceOp | ScanOp):
             node = node.parent_op()
         if node is None:
             raise VerifyException(
-                "expected to stand in the body of a stream.map or stream.reduce, got none"
+                "expected to stand in the body of a stream.map, stream.reduce or stream.scan, got none"
             )
         count = len(node_trips(node.streams))
         dim = self.dim.value.data

@@ -38,6 +38,23 @@ def values(expr: AffineExpr, counts: Counts) -> set[int]:
     return {expr.eval(at, ()) for at in product(*trips)}
 
 
+def same_tiles(one: AffineMap, other: AffineMap, counts: Counts) -> bool:
+    """Whether two maps give the same tiles, as far as their form shows."""
+    rank = len(counts)
+    units = [[int(d == at) for at in range(rank)] for d in range(rank)]
+    if (one.num_dims, len(one.results)) != (other.num_dims, len(other.results)):
+        return False
+    return all(
+        a == b
+        or (
+            is_linear(a)
+            and is_linear(b)
+            and all(a.eval(at, ()) == b.eval(at, ()) for at in ([0] * rank, *units))
+        )
+        for a, b in zip(one.results, other.results, strict=True)
+    )
+
+
 @lru_cache(maxsize=4096)
 def tile_ranges(map: AffineMap, counts: Counts) -> tuple[tuple[int, int], ...]:
     """The smallest and the largest tile coordinate in each dimension of the tensor."""

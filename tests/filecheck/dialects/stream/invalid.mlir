@@ -125,16 +125,7 @@ stream.graph {
 
 // -----
 
-// `stream.read` (C8): `in_place` reads a memref
-// CHECK: expected a memref for `in_place`, got tensor<16xf32>
-%x = "test.op"() : () -> tensor<16xf32>
-stream.graph {
-  %s = stream.read %x {in_place} : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
-}
-
-// -----
-
-// `stream.read` (C9): an `in_place` token does not stand over
+// `stream.read` (C8): an `in_place` token does not stand over
 // CHECK: expected views within 15, got a view that ends at 16
 %x = "test.op"() : () -> memref<15xf32, "ddr">
 stream.graph {
@@ -532,8 +523,8 @@ stream.graph {
 
 // -----
 
-// `stream.index` (C1): it stands in the body of a `stream.map` or `stream.reduce`
-// CHECK: expected to stand in the body of a stream.map or stream.reduce, got none
+// `stream.index` (C1): it stands in the body of a `stream.map`, `stream.reduce` or `stream.scan`
+// CHECK: expected to stand in the body of a stream.map, stream.reduce or stream.scan, got none
 %i = stream.index 0
 
 // -----
@@ -551,7 +542,7 @@ stream.graph {
 
 // -----
 
-// `stream.yield` (C1): it stands directly in a `stream.graph`, `stream.map` or `stream.reduce`
+// `stream.yield` (C1): it stands directly in a `stream.graph`, `stream.map`, `stream.reduce` or `stream.scan`
 // CHECK: 'stream.yield' expects parent op to be one of 'stream.graph', 'stream.map', 'stream.reduce'
 "test.op"() ({
   stream.yield

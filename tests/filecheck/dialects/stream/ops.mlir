@@ -162,3 +162,101 @@ func.func @fork(%x: tensor<16x64xf32>) -> (tensor<16x64xf32>, tensor<16x64xf32>)
   }
   func.return %0, %1 : tensor<16x64xf32>, tensor<16x64xf32>
 }
+
+// A state that starts anew with each row, and two results a firing; timing and names in the dictionary.
+// CHECK-LABEL:   func.func @scan
+// CHECK:             %t = stream.scan(%s : {{.*}}) inits [0.000000e+00 : f32] over 1 -> ({{.*}}) {
+// CHECK-NEXT:        ^bb0(%sum: tensor<1x1xf32>, %v: tensor<1x1xf32>):
+// CHECK:             %n, %m = stream.scan on "vector"(%u : {{.*}}) control(%p) inits [0.000000e+00 : f32, 0 : i32] over 2 -> ({{.*}}, {{.*}}) {
+// CHECK:             } {latency = 3 : i64, interval = 2 : i64, label = "both"}
+// GENERIC:           "stream.scan"(%u, %p) <{unit = "vector", inits = [0.000000e+00 : f32, 0 : i32], over = 2 : i64, latency = 3 : i64, interval = 2 : i64, label = "both", operandSegmentSizes = array<i32: 1, 1>}> ({
+func.func @scan(%x: tensor<2x4xf32>, %p: index) -> (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xi32>) {
+  %0, %1, %2 = stream.graph -> tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xi32> {
+    %s = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+    %t = stream.scan (%s : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>) {
+    ^bb0(%sum: tensor<1x1xf32>, %v: tensor<1x1xf32>):
+      %more = arith.addf %sum, %v : tensor<1x1xf32>
+      stream.yield %more, %more : tensor<1x1xf32>, tensor<1x1xf32>
+    }
+    %u = stream.read %x {in_place} : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+    %n, %m = stream.scan on "vector" (%u : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>) control(%p) inits [0.000000e+00 : f32, 0 : i32] over 2 -> (!stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>, !stream.stream<tensor<1x1xi32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>) {
+    ^bb0(%top: tensor<1x1xf32>, %count: tensor<1x1xi32>, %v: tensor<1x1xf32>, %position: index):
+      %higher = arith.maximumf %top, %v : tensor<1x1xf32>
+      stream.yield %higher, %count, %v, %count : tensor<1x1xf32>, tensor<1x1xi32>, tensor<1x1xf32>, tensor<1x1xi32>
+    } {latency = 3 : i64, interval = 2 : i64, label = "both"}
+    %a = stream.write %t : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>> -> tensor<2x4xf32>
+    %b = stream.write %n : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>> -> tensor<2x4xf32>
+    %c = stream.write %m : !stream.stream<tensor<1x1xi32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>> -> tensor<2x4xi32>
+    stream.yield %a, %b, %c : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xi32>
+  }
+  func.return %0, %1, %2 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xi32>
+}
+
+// CHECK-LABEL:   func.func @repeat
+// CHECK:             %t = stream.repeat %s : {{.*}} -> !stream.stream<tensor<8x64xf32>, [2, 3], affine_map<(d0, d1) -> (d0, 0)>>
+func.func @repeat(%x: tensor<16x64xf32>) -> tensor<16x64xf32> {
+  %r = stream.graph -> tensor<16x64xf32> {
+    %s = stream.read %x : tensor<16x64xf32> -> !stream.stream<tensor<8x64xf32>, [2], affine_map<(d0) -> (d0, 0)>>
+    %t = stream.repeat %s : !stream.stream<tensor<8x64xf32>, [2], affine_map<(d0) -> (d0, 0)>> -> !stream.stream<tensor<8x64xf32>, [2, 3], affine_map<(d0, d1) -> (d0, 0)>>
+    %y = stream.write %t : !stream.stream<tensor<8x64xf32>, [2, 3], affine_map<(d0, d1) -> (d0, 0)>> -> tensor<16x64xf32>
+    stream.yield %y : tensor<16x64xf32>
+  }
+  func.return %r : tensor<16x64xf32>
+}
+
+// CHECK-LABEL:   func.func @window
+// CHECK:             %t = stream.window %s size 3 : {{.*}} -> !stream.stream<tensor<1x64xf32>, [8, 3], affine_map<(d0, d1) -> (((d0 + d1) + -2), 0)>>
+// CHECK:             %u = stream.window %{{.*}} size 2 fill 1.000000e+00 : f32 : {{.*}} -> !stream.stream<tensor<1x1xf32>, [3, 4, 2], affine_map<(d0, d1, d2) -> (d0, ((d1 + d2) + -1))>>
+func.func @window(%x: tensor<8x64xf32>, %z: tensor<3x4xf32>) {
+  stream.graph {
+    %s = stream.read %x : tensor<8x64xf32> -> !stream.stream<tensor<1x64xf32>, [8], affine_map<(d0) -> (d0, 0)>>
+    %t = stream.window %s size 3 : !stream.stream<tensor<1x64xf32>, [8], affine_map<(d0) -> (d0, 0)>> -> !stream.stream<tensor<1x64xf32>, [8, 3], affine_map<(d0, d1) -> (d0 + d1 + -2, 0)>>
+    %v = stream.read %z : tensor<3x4xf32> -> !stream.stream<tensor<1x1xf32>, [3, 4], affine_map<(d0, d1) -> (d0, d1)>>
+    %u = stream.window %v size 2 fill 1.000000e+00 : f32 : !stream.stream<tensor<1x1xf32>, [3, 4], affine_map<(d0, d1) -> (d0, d1)>> -> !stream.stream<tensor<1x1xf32>, [3, 4, 2], affine_map<(d0, d1, d2) -> (d0, d1 + d2 - 1)>>
+  }
+  func.return
+}
+
+// CHECK-LABEL:   func.func @convert
+// CHECK:             %t = stream.convert %s : !stream.stream<tensor<2xf32>, [6], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<3xf32>, [4], affine_map<(d0) -> (d0)>>
+func.func @convert(%x: tensor<12xf32>) -> tensor<12xf32> {
+  %r = stream.graph -> tensor<12xf32> {
+    %s = stream.read %x : tensor<12xf32> -> !stream.stream<tensor<2xf32>, [6], affine_map<(d0) -> (d0)>>
+    %t = stream.convert %s : !stream.stream<tensor<2xf32>, [6], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<3xf32>, [4], affine_map<(d0) -> (d0)>>
+    %y = stream.write %t : !stream.stream<tensor<3xf32>, [4], affine_map<(d0) -> (d0)>> -> tensor<12xf32>
+    stream.yield %y : tensor<12xf32>
+  }
+  func.return %r : tensor<12xf32>
+}
+
+// The sum of all tokens so far goes round through a FIFO with a token in it.
+// CHECK-LABEL:   func.func @feedback
+// CHECK:             stream.map(%s, %back :
+// CHECK:             %back = stream.fifo %n depth 2 initial [0.000000e+00 : f32] {label = "back"} :
+func.func @feedback(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %r = stream.graph -> tensor<4xf32> {
+    %s = stream.read %x : tensor<4xf32> -> !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>
+    %t, %n = stream.map (%s, %back : !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>, !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>) -> (!stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>, !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>) {
+    ^bb0(%v: tensor<1xf32>, %sum: tensor<1xf32>):
+      %more = arith.addf %sum, %v : tensor<1xf32>
+      stream.yield %more, %more : tensor<1xf32>, tensor<1xf32>
+    }
+    %back = stream.fifo %n depth 2 initial [0.000000e+00 : f32] {label = "back"} : !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>
+    %y = stream.write %t : !stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>> -> tensor<4xf32>
+    stream.yield %y : tensor<4xf32>
+  }
+  func.return %r : tensor<4xf32>
+}
+
+// Row d0 has its first %n + d0 + 1 of four trips: a causal triangle.
+// CHECK-LABEL:   func.func @bound
+// CHECK-NEXT:      %r = stream.graph bound affine_map<(d0)[s0] -> (((d0 + s0) + 1))>(%n) -> tensor<2x4xf32> {
+// GENERIC:         %r = "stream.graph"(%n) <{bound = affine_map<(d0)[s0] -> (((d0 + s0) + 1))>}> ({
+func.func @bound(%x: tensor<2x4xf32>, %n: index) -> tensor<2x4xf32> {
+  %r = stream.graph bound affine_map<(d0)[s0] -> (d0 + s0 + 1)> (%n) -> tensor<2x4xf32> {
+    %s = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+    %y = stream.write %s : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>> -> tensor<2x4xf32>
+    stream.yield %y : tensor<2x4xf32>
+  }
+  func.return %r : tensor<2x4xf32>
+}
