@@ -1,0 +1,27 @@
+"""The exact cycles of a graph under the firing rule: the entry to the engine."""
+
+from typing import Literal
+
+from dfc.runtime.graph.model import Graph
+from dfc.runtime.graph.plain import PlainRun
+from dfc.runtime.graph.result import Run
+
+Backend = Literal["auto", "mlir", "numpy"]
+
+
+def simulate(
+    graph: Graph,
+    *,
+    statistics: bool = True,
+    skip: bool = True,
+    backend: Backend = "auto",
+) -> Run:
+    """
+    Every firing at the first cycle that the firing rule allows.
+
+    A node fires when its interval has passed since its last firing, every token it takes is
+    visible and every token it gives finds room; a token holds its room until the cycle after
+    the one that takes it. Errors: `GraphError` for a graph that is not one, `DeadlockError`.
+    """
+    graph.balanced()
+    return PlainRun(graph).run(statistics)
