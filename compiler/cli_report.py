@@ -23,7 +23,10 @@ def print_report(report: Report) -> None:
     print_table(
         "Memories",
         ("name", "capacity", "peak bytes", "bytes read", "bytes written"),
-        [tuple(row.model_dump().values()) for row in report.tiers],
+        [
+            (t.name, t.capacity_bytes, t.peak_bytes, t.read_bytes, t.written_bytes)
+            for t in report.tiers
+        ],
     )
     if report.steps:
         print_steps(report)

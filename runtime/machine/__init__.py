@@ -1,6 +1,6 @@
 """Machine models: target files, unit kinds, and the paths between memories and units."""
 
-from dfc.runtime.machine.access import Access, Lane, find_port, lanes_of
+from dfc.runtime.machine.access import Access, Lane, find_port, lanes_of, link_rates
 from dfc.runtime.machine.cost import Cost, Term
 from dfc.runtime.machine.load import (
     list_targets,
@@ -27,6 +27,7 @@ __all__ = [
     "Unit",
     "find_port",
     "lanes_of",
+    "link_rates",
     "list_targets",
     "load_target",
     "parse_target",

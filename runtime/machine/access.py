@@ -131,6 +131,20 @@ def _port_lane(target: "Target", name: str, port: "Port") -> Lane:
     return Lane(f"port.{name}", port.bytes_per_cycle.exact, (port.bytes_per_cycle,))
 
 
+def link_rates(target: "Target") -> dict[str, Fraction]:
+    """Bytes per tick that every port and every channel of a tier reaches, by resource name."""
+    found = {
+        lane.resource: lane.bytes_per_tick
+        for name, port in target.port.items()
+        for lane in (_port_lane(target, name, port),)
+    }
+    for tier in target.tier:
+        for at in range(len(channel_names(target, tier))):
+            for lane in _channels(target, tier, at, ported=False):
+                found[lane.resource] = lane.bytes_per_tick
+    return found
+
+
 @dataclass(frozen=True)
 class Access:
     """How the operands of a body reach a unit: the tier of each, `None` for values that stand in none."""

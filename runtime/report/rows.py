@@ -46,24 +46,26 @@ class UnitRow(Row):
     """
     A unit, port or channel: how long it was taken, and that as a part of the time.
 
-    `peak_per_s` is the most it can do: operations of a unit, bytes of a link; left out where the
-    machine's description does not say.
+    What it could do at most is in operations per second for a unit, in bytes per second for a
+    port or channel; left out where the machine's description does not say.
     """
 
     name: str
     busy_cycles: int
     utilisation: float
-    peak_per_s: float | None = None
+    peak_operations_per_s: float | None = None
+    peak_bytes_per_s: float | None = None
 
 
 class TierRow(Row):
-    """A memory: the most that stood in it, and what was moved."""
+    """A memory: the most that stood in it, what was moved, and the rate it reaches where it has one."""
 
     name: str
     capacity_bytes: int
     peak_bytes: int
     read_bytes: int
     written_bytes: int
+    bytes_per_s: float | None = None
 
 
 class StepRow(Row):

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import fsum
 
-from dfc.runtime.machine import Target
+from dfc.runtime.machine import Target, link_rates
+from dfc.runtime.machine.access import channel_names
 from dfc.runtime.report import KernelRow, Report, TierRow, Traffic, UnitRow
 from dfc.runtime.simulator.engine import CallTime, resource_names
 from dfc.runtime.simulator.maxplus import Composition, add_counters
@@ -98,10 +100,8 @@ def summarise(
         calibrated_share=share(whole.composition, whole.cycles, "calibrated"),
         parts=parts_of(whole.composition),
         kernels=kernel_rows(whole, origins),
-        units=unit_rows(whole, [f"unit.{name}" for name in target.unit], "unit."),
-        links=unit_rows(
-            whole, [n for n in resource_names(target) if not n.startswith("unit.")]
-        ),
+        units=unit_rows(target, whole),
+        links=link_rows(target, whole),
         tiers=tier_rows(target, whole.counters, peaks),
         notes=(energy.note, *notes),
     )
@@ -159,30 +159,61 @@ def _sum(counters: Quantities, quantity: str, where: str | None = None) -> int:
     )
 
 
-def unit_rows(
-    whole: CallTime, names: Sequence[str], prefix: str = ""
-) -> tuple[UnitRow, ...]:
-    """A row per resource."""
+def unit_rows(target: Target, whole: CallTime) -> tuple[UnitRow, ...]:
+    """A row per unit, with its peak in operations."""
     rows: list[UnitRow] = []
-    for name in names:
-        busy = _sum(whole.counters, "busy", name)
-        part = busy / whole.cycles if whole.cycles else 0.0
-        shown = name.removeprefix(prefix)
-        rows.append(UnitRow(name=shown, busy_cycles=busy, utilisation=part))
+    for name, unit in target.unit.items():
+        busy = _sum(whole.counters, "busy", f"unit.{name}")
+        rate = unit.peak_operations_per_tick(target.ticks_per_second)
+        row = UnitRow(
+            name=name,
+            busy_cycles=busy,
+            utilisation=busy / max(whole.cycles, 1),
+            peak_operations_per_s=_per_second(target, rate),
+        )
+        rows.append(row)
     return tuple(rows)
+
+
+def link_rows(target: Target, whole: CallTime) -> tuple[UnitRow, ...]:
+    """A row per port and channel, with its peak in bytes."""
+    rates = link_rates(target)
+    rows: list[UnitRow] = []
+    for name in resource_names(target):
+        if name.startswith("unit."):
+            continue
+        busy = _sum(whole.counters, "busy", name)
+        row = UnitRow(
+            name=name,
+            busy_cycles=busy,
+            utilisation=busy / max(whole.cycles, 1),
+            peak_bytes_per_s=_per_second(target, rates.get(name)),
+        )
+        rows.append(row)
+    return tuple(rows)
+
+
+def _per_second(target: Target, per_tick: Fraction | None) -> float | None:
+    """A rate per tick of the target's clock as one per second."""
+    return None if per_tick is None else float(per_tick * target.ticks_per_second)
 
 
 def tier_rows(
     target: Target, counters: Quantities, peaks: Mapping[str, int]
 ) -> tuple[TierRow, ...]:
-    """A row per tier of the target."""
-    return tuple(
-        TierRow(
+    """A row per tier of the target, with the rate of all its channels together."""
+    rates = link_rates(target)
+    rows: list[TierRow] = []
+    for name, table in target.tier.items():
+        channels = channel_names(target, name)
+        rate = sum((rates[each] for each in channels), Fraction()) or None
+        row = TierRow(
             name=name,
             capacity_bytes=table.capacity_bytes,
             peak_bytes=peaks.get(name, 0),
             read_bytes=_sum(counters, "read", name),
             written_bytes=_sum(counters, "written", name),
+            bytes_per_s=_per_second(target, rate),
         )
-        for name, table in target.tier.items()
-    )
+        rows.append(row)
+    return tuple(rows)

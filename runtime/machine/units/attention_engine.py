@@ -172,6 +172,13 @@ class AttentionEngine(Unit):
             parts.append(Part(keys * fill.exact, f"{what} fill", (fill,)))
         return parts, [stream for stream in (key_stream, value_stream) if stream]
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        return (
+            2
+            * self.lanes.value
+            / min(r.cycles_per_beat.exact for r in self.dtype.values())
+        )
+
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         return {"m": self.rows.value}
 

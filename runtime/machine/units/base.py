@@ -138,6 +138,10 @@ class Unit(BaseModel):
         """The schedule in which the unit runs an attention; the op's own, or none, by default."""
         return op.schedule
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        """The most the unit does in a tick, a multiply-accumulate being two; `None` when the kind does not say."""
+        return None
+
     def tier_names(self) -> Iterable[tuple[str, str]]:
         """The keys that name a tier, and what they name."""
         yield "data_tier", self.data_tier

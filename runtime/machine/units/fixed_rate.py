@@ -29,6 +29,10 @@ class FixedRate(Unit):
     def runs(self, op: Operation) -> bool:
         return True
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        per_second = max(2 * self.gmac_per_s.exact, self.gelement_per_s.exact) * 10**9
+        return per_second / ticks_per_second
+
     def effort(
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:

@@ -76,6 +76,10 @@ class Systolic(Unit):
             energy += product.macs * float(rates.pj_per_mac)
         return Effort(tuple(parts), energy)
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        step = min(rates.cycles_per_step.exact for rates in self.dtype.values())
+        return 2 * self.rows.value * self.columns.value / step
+
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         r, c = self.rows.value, self.columns.value
         return {

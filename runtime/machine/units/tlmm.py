@@ -115,5 +115,9 @@ class Tlmm(Unit):
             product.n * float(self.pj_per_lookup) + float(self.pj_per_table)
         )
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        products = self.block * self.outputs_per_step.value
+        return Fraction(2 * products, self.step_cycles.value)
+
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         return {"m": 1, "n": self.outputs_per_step.value, "k": self.block}

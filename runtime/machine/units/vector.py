@@ -91,6 +91,14 @@ class Vector(Unit):
             parts.append(Part(ticks, function.name, numbers))
         return Effort(tuple(parts), sum(each.energy_pj for each in everything))
 
+    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+        rates = [
+            rate.exact
+            for lane in self.dtype.values()
+            for rate in lane.cycles_per_element.values()
+        ]
+        return None if self.chained or not rates else self.lanes.value / min(rates)
+
     def _functions(self, op: Operation, controls: Controls) -> list[Function]:
         """The functions of an op at the rates of their dtypes."""
         found: list[Function] = []
