@@ -10,13 +10,14 @@ from xdsl.parser import Parser
 
 from dfc.dialects.accel import Accel
 from dfc.dialects.attention import Attention
+from dfc.dialects.stream import Stream
 from dfc.dialects.ternary import Ternary
 from dfc.dialects.tier import Tier
 from dfc.runtime.machine import Access, Cost, Target
 
 DIALECTS = (
     *(Builtin, func.Func, arith.Arith, math.Math, linalg.Linalg, tensor.Tensor),
-    *(memref.MemRef, scf.Scf, Accel, Attention, Ternary, Tier),
+    *(memref.MemRef, scf.Scf, Accel, Attention, Stream, Ternary, Tier),
 )
 
 
