@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from dfc.cli_graph import graph
 from dfc.cli_lists import models, passes, targets
 from dfc.cli_opt import opt
 from dfc.cli_program import compile_, run, simulate
@@ -23,6 +24,7 @@ for name, command in (
     ("compile", compile_),
     ("run", run),
     ("simulate", simulate),
+    ("graph", graph),
     ("opt", opt),
     ("passes", passes),
     ("targets", targets),
