@@ -24,8 +24,9 @@ class KernelRow(Row):
 
     `cycles` is its part of the critical path: over all kernels they add up to the report's.
     `parts` is what these were spent on, `stalls` those of them that its unit did not set, by
-    what it waited for. `busy_cycles` is how long its launches took their units, on the critical
-    path or not. `operations` counts two per multiply-accumulate and one per elementwise function.
+    what it waited for. `busy_cycles` is how long its launches and copies took each unit, port and
+    channel, on the critical path or not. `operations` counts two per multiply-accumulate and one
+    per elementwise function.
     `energy_j` is that of its operations and bytes, without static power.
     """
 
@@ -37,7 +38,7 @@ class KernelRow(Row):
     tiers: Mapping[str, Traffic]
     parts: Mapping[str, int]
     stalls: Mapping[str, int]
-    busy_cycles: int = 0
+    busy_cycles: Mapping[str, int] = {}
     operations: int = 0
     energy_j: float = 0.0
 

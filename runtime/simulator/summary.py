@@ -142,7 +142,9 @@ def _kernel_row(name: str, whole: CallTime, origin: str) -> KernelRow:
         },
         parts=parts,
         stalls=dict(stalls.most_common()),
-        busy_cycles=sum(_sum(own, "busy", f"unit.{unit}") for unit in units),
+        busy_cycles={
+            key.where: int(n) for key, n in own.items() if key.quantity == "busy" and n
+        },
         operations=_sum(own, "operations"),
         energy_j=sum(n for key, n in own.items() if key.quantity == "energy") * 1e-12,
     )
