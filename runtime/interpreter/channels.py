@@ -66,15 +66,16 @@ class Channel(ABC):
 
 
 class Registers(Channel):
-    """An edge that has no place yet: its tokens stand in no memory."""
+    """An edge whose tokens stand in no memory: without a place yet, or inside a unit that holds its graph."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, depth: int = DEPTH) -> None:
         super().__init__(name)
+        self.depth = depth
         self.tokens: dict[int, Array] = {}
 
     def has_room(self) -> bool:
-        """Depth 2."""
-        return self.waiting < DEPTH
+        """Whether there are fewer tokens than its depth."""
+        return self.waiting < self.depth
 
     def put(self, number: int, token: Array) -> None:
         """Keep the token, forget those all have taken."""
@@ -93,9 +94,7 @@ class Fifo(Channel):
         super().__init__(f"{describe(op)}{evaluator.place}")
         token = stream.stream_type(op.out).token
         if op.tier is None or op.offset_bytes is None:
-            raise ExecutionError(
-                f"{describe(op)} has no tier and offset yet: run place-buffers"
-            )
+            raise ExecutionError(f"{describe(op)} has no offset yet: run place-buffers")
         self.depth = op.depth.value.data
         self.machine = evaluator.machine
         self.step = Step(op, evaluator.place)
@@ -122,6 +121,13 @@ class Fifo(Channel):
     def get(self, number: int) -> Array:
         """Bytes out of the slot."""
         return self.machine.read(self.slot(number), self.step)
+
+
+def fifo_of(evaluator: Evaluator, op: stream.FifoOp) -> Channel:
+    """The slots of a FIFO with a tier; one without is inside the unit that holds its graph."""
+    if op.tier is not None:
+        return Fifo(evaluator, op)
+    return Registers(f"{describe(op)}{evaluator.place}", op.depth.value.data)
 
 
 class Tiles(Channel):

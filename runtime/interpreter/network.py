@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xdsl.interpreter import PythonValues
 from xdsl.ir import Operation, SSAValue
 
 from dfc.dialects import stream
 from dfc.dialects.stream import stream_type
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter.channels import Channel, Fifo, Registers, Tiles
+from dfc.runtime.interpreter.channels import Channel, Registers, Tiles, fifo_of
 from dfc.runtime.interpreter.dtypes import Array
 from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.firing import fire, initial
@@ -194,7 +195,7 @@ class Network:
             elif isinstance(op, stream.ForkOp):
                 self._fork(op)
             elif isinstance(op, stream.FifoOp) and op.out not in self.channels:
-                fifo = Fifo(self.evaluator, op)
+                fifo = fifo_of(self.evaluator, op)
                 self._move(op, op.tokens, [fifo])
                 self.channels[op.out] = fifo
             elif isinstance(op, stream.WriteOp):
@@ -248,7 +249,7 @@ class Network:
         if isinstance(user, stream.ForkOp):
             return [channel for copy in user.copies for channel in self._targets(copy)]
         if isinstance(user, stream.FifoOp):
-            fifo = self.channels[user.out] = Fifo(self.evaluator, user)
+            fifo = self.channels[user.out] = fifo_of(self.evaluator, user)
             return [fifo]
         if isinstance(user, stream.WriteOp) and user.in_place is not None:
             assert user.target is not None
@@ -274,8 +275,9 @@ class Network:
             )
 
 
-def run_network(evaluator: Evaluator, graph: stream.GraphOp) -> None:
+def run_network(evaluator: Evaluator, graph: stream.GraphOp) -> PythonValues:
     """Run a graph on buffers."""
     network = Network(evaluator)
     network.build(graph)
     network.run()
+    return ()
