@@ -1,0 +1,158 @@
+"""
+The smallest FIFO depths with which a graph takes no longer than with unbounded FIFOs.
+
+A deeper FIFO never makes a graph slower, so that "takes no longer" is monotone in each depth. Depths
+are first raised where a graph waits for room, until it takes as long as with unbounded FIFOs; what a
+FIFO never held in that run is cut, which changes no firing. Then each depth is lowered as far as
+it goes, most bytes first, by bisection. A depth that could not be lowered beside larger others cannot
+be lowered beside the smaller ones it ends with, so that at the end no single FIFO can be shallower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dfc.runtime.graph import DeadlockError, Edge, Graph, Run, simulate
+
+Depths = Mapping[str, int]
+"""The depth of each FIFO, by the edge's name."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a FIFO has its depth: what one token less would cost, in cycles; `None` for a deadlock."""
+
+    edge: Edge
+    depth: int
+    loss: int | None
+
+    @property
+    def text(self) -> str:
+        """The reason as one sentence."""
+        if self.loss is None:
+            return f"a depth of {self.depth - 1} deadlocks"
+        return f"a depth of {self.depth - 1} takes {self.loss} cycles more"
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """The depths found, the cycles they keep per graph, and why each is not `least`."""
+
+    depths: Depths
+    cycles: tuple[int, ...]
+    reasons: tuple[Reason, ...]
+
+
+def with_depths(graph: Graph, depths: Mapping[str, int | None]) -> Graph:
+    """The graph with other FIFOs."""
+    edges = tuple(replace(edge, depth=depths[edge.name]) for edge in graph.edges)
+    return replace(graph, edges=edges)
+
+
+class Sizer:
+    """
+    Sizes the FIFOs of a graph for each of its `variants`.
+
+    Variants have the same edges, and other rates where rows are cut short: what an index operand
+    can do. Every FIFO has `least` tokens or more, and its initial tokens at least.
+    """
+
+    def __init__(self, variants: Sequence[Graph], least: int) -> None:
+        self.variants = variants
+        self.edges = {edge.name: edge for edge in variants[0].edges}
+        self.least = {n: max(least, e.initial) for n, e in self.edges.items()}
+        self._runs: dict[tuple[int, ...], list[Run | DeadlockError]] = {}
+        unbounded = dict.fromkeys(self.edges)
+        self.cycles = tuple(
+            simulate(with_depths(graph, unbounded), statistics=False).cycles
+            for graph in variants
+        )
+
+    def run(self) -> Sizing:
+        """The depths."""
+        depths = self._enough()
+        order = sorted(
+            self.edges, key=lambda name: -depths[name] * self.edges[name].token_bytes
+        )
+        for name in order:
+            depths = self._lower(name, depths)
+        reasons = tuple(
+            Reason(edge, depths[name], self._loss(name, depths))
+            for name, edge in self.edges.items()
+            if depths[name] > self.least[name]
+        )
+        return Sizing(depths, self.cycles, reasons)
+
+    def _enough(self) -> dict[str, int]:
+        """Depths that are large enough: raised where a node waits for room, then cut to what was held."""
+        depths = dict(self.least)
+        while (held := self._held(depths)) is None:
+            for name in self._full(depths):
+                most = max(self._most(name, graph) for graph in self.variants)
+                depths[name] = max(self.least[name], min(2 * depths[name], most))
+        return held
+
+    @staticmethod
+    def _most(name: str, graph: Graph) -> int:
+        """What an unbounded FIFO may come to hold: all tokens of its edge."""
+        edge = next(edge for edge in graph.edges if edge.name == name)
+        return edge.initial + edge.produce.total(graph.node(edge.source).firings)
+
+    def _attempts(self, depths: Depths) -> list[Run | DeadlockError]:
+        """The run of each variant with these depths, or why there is none; each is made once."""
+        key = tuple(depths[name] for name in self.edges)
+        if key not in self._runs:
+            self._runs[key] = [attempt(graph, depths) for graph in self.variants]
+        return self._runs[key]
+
+    def _held(self, depths: Depths) -> dict[str, int] | None:
+        """What each FIFO held at most where every variant takes no longer, `None` where one does."""
+        held = dict(self.least)
+        for found, cycles in zip(self._attempts(depths), self.cycles, strict=True):
+            if not isinstance(found, Run) or found.cycles > cycles:
+                return None
+            for edge in found.edges:
+                held[edge.name] = max(held[edge.name], edge.peak_occupancy)
+        return held
+
+    def _full(self, depths: Depths) -> set[str]:
+        """The FIFOs in which room is waited for."""
+        full: set[str] = set()
+        for found in self._attempts(depths):
+            if isinstance(found, Run):
+                full |= {edge.name for edge in found.edges if edge.blocked_cycles}
+            else:
+                full |= {wait.edge for wait in found.cycle if wait.what == "room"}
+        return full
+
+    def _lower(self, name: str, depths: dict[str, int]) -> dict[str, int]:
+        """The smallest depth of one FIFO beside the others, and what the others hold then."""
+        keeps, shallow = depths, self.least[name] - 1
+        depth = depths[name] - 1
+        while keeps[name] - shallow > 1:
+            found = self._held(keeps | {name: depth})
+            if found is None:
+                shallow = depth
+            else:
+                keeps = found
+            depth = (keeps[name] + shallow) // 2
+        return keeps
+
+    def _loss(self, name: str, depths: Depths) -> int | None:
+        """What one token less in this FIFO costs, in the variant that loses most."""
+        losses: list[int] = []
+        found = self._attempts({**depths, name: depths[name] - 1})
+        for run, cycles in zip(found, self.cycles, strict=True):
+            if not isinstance(run, Run):
+                return None
+            losses.append(run.cycles - cycles)
+        return max(losses)
+
+
+def attempt(graph: Graph, depths: Depths) -> Run | DeadlockError:
+    """The run with these depths, or why there is none."""
+    try:
+        return simulate(with_depths(graph, depths))
+    except DeadlockError as error:
+        return error
