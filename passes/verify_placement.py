@@ -11,7 +11,8 @@ Check that every buffer and FIFO of the placed level has its own bytes in a tier
 The module does not change. Checked are, in every function but `@weights`: tiers and units that the
 target has; offsets within the capacity, in the host's tier together with the arguments; that no two
 buffers, FIFOs or called functions' buffers share a byte while both are live (a buffer lives from
-its first use to its last, a FIFO while its kernel runs); that a buffer is written before it is
+its first use to its last, a FIFO while its kernel runs, one inside a unit that holds its graph not
+at all); that a buffer is written before it is
 read; that units reach what they use in place.
 """
 
@@ -29,6 +30,7 @@ from xdsl.passes import ModulePass
 
 from dfc.dialects import accel, stream, tier
 from dfc.passes.analysis.edge_plan import home_tier, reaches, unit_of
+from dfc.passes.analysis.fabric_graph import fabric_of
 from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.memory_views import buffer_bytes
@@ -109,8 +111,9 @@ class FunctionCheck:
         if isinstance(op, tier.AllocOp):
             yield from self._alloc(op)
         elif isinstance(op, accel.KernelOp):
+            held = fabric_of(graph_in(op), self.target) is not None
             for inner in op.walk():
-                if isinstance(inner, stream.FifoOp):
+                if isinstance(inner, stream.FifoOp) and not held:
                     yield self._fifo(inner, op)
         elif isinstance(op, CallOp):
             name, now = op.callee.string_value(), self.time[op]
@@ -188,6 +191,10 @@ class FunctionCheck:
 
     def _check_units(self, kernel: accel.KernelOp) -> None:
         """Units reach the tiers of what they read and write."""
+        fabric = fabric_of(graph_in(kernel), self.target)
+        if fabric is not None:
+            self._check_held(kernel, fabric)
+            return
         for op in graph_in(kernel).body.block.ops:
             if isinstance(op, stream.ReadOp) and op.in_place is not None:
                 self._check_reach(op.tokens, tier.tier_of(op.source))
@@ -195,6 +202,17 @@ class FunctionCheck:
                 self._check_reach(op.out, op.tier.data)
             elif isinstance(op, stream.MapOp | stream.ReduceOp):
                 unit_of(op, self.target)
+
+    def _check_held(self, kernel: accel.KernelOp, name: str) -> None:
+        """A unit that holds a graph as a whole reaches the tiers of the kernel's operands."""
+        unit = self.target.unit[name]
+        known = dict.fromkeys([unit.data_tier, *unit.streams])
+        for value in (*kernel.inputs, *kernel.outs):
+            if is_memref(value) and tier.tier_of(value) not in known:
+                fail(
+                    kernel,
+                    f"unit `{name}` reaches {', '.join(known)}, got an operand in `{tier.tier_of(value)}`",
+                )
 
     def _check_reach(self, tokens: SSAValue, where: str) -> None:
         for use in tokens.uses:

@@ -85,8 +85,13 @@ class Classes:
         )
 
 
-def analyse(kernel_ops: Iterable[Operation]) -> Classes:
-    """The dimension classes of the ops of one kernel (or of ops that may become one)."""
+def analyse(kernel_ops: Iterable[Operation], in_turn: bool = True) -> Classes:
+    """
+    The dimension classes of the ops of one kernel (or of ops that may become one).
+
+    Ops that run `in_turn` see a reduced value after the whole loop; nodes that run side by side
+    may go through the loop again, so that a class which is used again is not whole for that.
+    """
     ops = list(kernel_ops)
     loops = {op: loops_of(op) for op in ops}
     sets = _WeightedSets()
@@ -96,6 +101,8 @@ def analyse(kernel_ops: Iterable[Operation]) -> Classes:
             sets.join((first.value, first.dim), first.step)
             sets.join((slot.value, slot.dim), slot.step, (first.value, first.dim))
     whole = _whole_roots(loops, sets)
+    if in_turn:
+        whole = _reused_roots(loops, sets) | whole
     reduced = {
         sets.root(loop)
         for found in loops.values()
@@ -162,6 +169,14 @@ def _whole_roots(
             if root in seen and _extent(loop) > 1:
                 whole.setdefault(root, f"`{op.name}` walks along it twice")
             seen.add(root)
+    return whole
+
+
+def _reused_roots(
+    loops: dict[Operation, list[Loop]], sets: _WeightedSets
+) -> dict[Key, str]:
+    """Roots that an op reduces and that are used again behind it, with the reason."""
+    whole: dict[Key, str] = {}
     for op, found in loops.items():
         again = {
             sets.root(o)

@@ -32,7 +32,7 @@ def kernel_function(plan: KernelPlan, name: str, counts: Sequence[int]) -> FuncO
     block.add_op(ReturnOp(*events))
     nest.drop_unused()
     kind = (types, [event.type for event in events])
-    names = _value_names(op, sum(counts))
+    names = value_names(op, sum(counts))
     made = FuncOp(name, kind, Region(block), visibility="private", arg_attrs=names)
     made.attributes |= op.attributes | {"accel.kernel": StringAttr(op.sym.data)}
     return made
@@ -58,7 +58,7 @@ def _events(nest: LoopNest, item: Item) -> list[SSAValue]:
     return events
 
 
-def _value_names(op: accel.KernelOp, events: int) -> ArrayAttr[DictionaryAttr]:
+def value_names(op: accel.KernelOp, events: int) -> ArrayAttr[DictionaryAttr]:
     """`dfc.value` on the arguments that hold a tensor-level value."""
     inputs = [""] * len(op.inputs)
     outs = [""] * len(op.outs)

@@ -9,10 +9,11 @@ makes and what comes from outside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import StringAttr, TensorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.dialects.builtin import IntegerAttr, StringAttr, TensorType, i32
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from dfc.dialects import accel, attention, ternary
 from dfc.dialects.utils import shape
@@ -32,6 +33,9 @@ EXACT_SUMS = ternary.MatmulOp | ternary.LookupMatmulOp
 class KernelLoops:
     """The loops of one kernel on tensors."""
 
+    spatial: ClassVar[bool] = False
+    """Whether every op is a node that runs beside the others, each with all loops it walks along."""
+
     def __init__(self, op: accel.KernelOp, target: Target) -> None:
         self.op = op
         self.target = target
@@ -41,8 +45,11 @@ class KernelLoops:
         self.yielded = list(last.arguments)
         self.ops = [inner for inner in self.block.ops if inner is not last]
         self.work = self._work()
-        self.classes: Classes = analyse(self.ops)
+        self.classes = self._analyse()
         self.fixed = {c.id for c in self._uncut()}
+
+    def _analyse(self) -> Classes:
+        return analyse(self.ops)
 
     def unit_name(self, op: Operation) -> str:
         """The unit an op of the kernel runs on."""
@@ -90,6 +97,10 @@ class KernelLoops:
         if not isinstance(op, EXACT_SUMS):
             return set()
         return self.walked(op) - self.carried(op.results[0])
+
+    def inits(self, op: Operation) -> list[Attribute]:
+        """What the accumulators of an op's reduced classes start from."""
+        return [IntegerAttr(0, i32) for _ in op.results]
 
     def _uncut(self) -> Iterable[DimClass]:
         """Classes that stay in one piece although the ops' loops would allow cutting them."""

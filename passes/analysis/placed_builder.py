@@ -12,8 +12,10 @@ from xdsl.dialects.func import CallOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from dfc.dialects import accel, attention, tier
+from dfc.dialects import accel, attention, stream, tier
 from dfc.dialects.utils import shape
+from dfc.passes.analysis.block_arguments import append_arguments, erase_arguments
+from dfc.passes.analysis.fabric_graph import placed_graph
 from dfc.passes.analysis.function_buffers import (
     Buffer,
     FunctionBuffers,
@@ -57,8 +59,10 @@ class PlacedBuilder:
         """Rewrite arguments, then every op, then drop what stood there."""
         attributes = argument_attributes(self.function)
         old_arguments = list(self.block.args)
-        for argument in old_arguments:
-            self._argument(argument)
+        kinds = [self._kind_of(argument) for argument in old_arguments]
+        made = append_arguments(self.block, kinds)
+        for old, new in zip(old_arguments, made, strict=True):
+            self._replace(old, new)
         self._allocate()
         for op in self.found.ops:
             self.builder = Builder(InsertPoint.before(op))
@@ -67,26 +71,27 @@ class PlacedBuilder:
             if self._is_replaced(op):
                 op.detach()
                 op.erase()
-        for argument in reversed(old_arguments):
-            self.block.erase_arg(argument)
+        erase_arguments(self.block, range(len(old_arguments)))
         extra = len(self.block.args) - len(attributes)
         set_argument_attributes(
             self.function, [*attributes, *({} for _ in range(extra))]
         )
         update_type(self.function)
 
-    def _argument(self, argument: SSAValue) -> None:
-        kind = argument.type
-        if not isinstance(kind, TensorType):
-            new = self.block.insert_arg(kind, len(self.block.args))
+    def _kind_of(self, argument: SSAValue) -> Attribute:
+        """The type of an argument of the placed function."""
+        if not isinstance(argument.type, TensorType):
+            return argument.type
+        buffer = self.found.of[argument]
+        return memref_type(buffer.type, buffer.tier)
+
+    def _replace(self, argument: SSAValue, new: SSAValue) -> None:
+        """A buffer stands for a tensor from now on, other arguments for themselves."""
+        if not isinstance(argument.type, TensorType):
             argument.replace_all_uses_with(new)
             return
-        buffer = self.found.of[argument]
-        new = self.block.insert_arg(
-            memref_type(buffer.type, buffer.tier), len(self.block.args)
-        )
         new.name_hint = argument.name_hint
-        self.memrefs[buffer] = self.values[argument] = new
+        self.memrefs[self.found.of[argument]] = self.values[argument] = new
 
     def _allocate(self) -> None:
         """Allocations; for a called function, an extra argument for each result that needs one."""
@@ -209,14 +214,10 @@ class PlacedBuilder:
         for argument, name in zip(arguments, names, strict=True):
             argument.name_hint = name
         buffers = dict(zip(op.body.block.args, arguments[: len(inputs)], strict=True))
-        graph = graph_in(op)
-        placed = PlacedGraph(
-            self.placement.edges[op],
-            self.placement.fifos,
-            cast("dict[SSAValue, SSAValue]", buffers),
-            _targets(op, arguments[len(inputs) :]),
+        targets = _targets(op, arguments[len(inputs) :])
+        block.add_op(
+            self._graph(op, cast("dict[SSAValue, SSAValue]", buffers), targets)
         )
-        block.add_op(placed.build(graph))
         made = accel.KernelOp(
             op.sym.data,
             inputs,
@@ -227,6 +228,19 @@ class PlacedBuilder:
         )
         made.attributes |= op.attributes
         self.builder.insert(made)
+
+    def _graph(
+        self,
+        op: accel.KernelOp,
+        buffers: dict[SSAValue, SSAValue],
+        targets: dict[SSAValue, SSAValue],
+    ) -> stream.GraphOp:
+        """A kernel's graph on buffers: as planned, or as it is where a unit holds it as a whole."""
+        graph = graph_in(op)
+        if op in self.placement.held:
+            return placed_graph(graph, buffers, targets)
+        plan = self.placement.edges[op]
+        return PlacedGraph(plan, self.placement.fifos, buffers, targets).build(graph)
 
 
 def _is_state(pair: tuple[SSAValue, Buffer | None]) -> bool:

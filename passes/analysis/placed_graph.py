@@ -73,7 +73,7 @@ class PlacedGraph:
         types = [stored_stream(stream.stream_type(result)) for result in op.outputs]
         body = Region()
         op.body.clone_into(body)
-        _store_whole_bytes(body)
+        store_whole_bytes(body)
         unit = None if op.unit is None else op.unit.data
         if isinstance(op, stream.MapOp):
             made = stream.MapOp(streams, controls, types, body, unit)
@@ -131,7 +131,7 @@ def _is_narrow(value: SSAValue) -> bool:
     )
 
 
-def _store_whole_bytes(body: Region) -> None:
+def store_whole_bytes(body: Region) -> None:
     """Make a body take and give i8 where it took and gave i1."""
     block = body.block
     start = Builder(InsertPoint.at_start(block))

@@ -19,6 +19,8 @@ from dfc.passes.analysis.event_order import (
     in_caller,
     region_of,
 )
+from dfc.passes.analysis.fabric_graph import fabric_of_kernel
+from dfc.passes.analysis.fabric_kernel import FabricPlan
 from dfc.passes.analysis.functions import (
     WEIGHTS,
     argument_attributes,
@@ -29,6 +31,7 @@ from dfc.passes.analysis.functions import (
 )
 from dfc.passes.analysis.kernel_function import EVENT, kernel_function
 from dfc.passes.analysis.kernel_plan import KernelPlan, kernel_plan
+from dfc.runtime.machine import target_of
 
 
 class ProgramBuilder:
@@ -42,7 +45,8 @@ class ProgramBuilder:
             if function.sym_name.data != WEIGHTS
         ]
         self.names = {op.sym_name.data for op in module.ops if isinstance(op, FuncOp)}
-        self.kernels: dict[Operation, KernelPlan] = {}
+        self.target = target_of(module)
+        self.kernels: dict[Operation, KernelPlan | FabricPlan] = {}
         self.orders: dict[str, Order] = {}
         self.plans: dict[str, Plan] = {}
         self.counts: dict[str, list[int]] = {}
@@ -67,7 +71,9 @@ class ProgramBuilder:
 
     def _plan_of(self, op: Operation) -> Plan | None:
         if isinstance(op, accel.KernelOp):
-            self.kernels[op] = kernel_plan(op)
+            unit = fabric_of_kernel(op, self.target)
+            held = None if unit is None else FabricPlan(op, unit)
+            self.kernels[op] = held or kernel_plan(op)
             return self.kernels[op].plan
         if isinstance(op, tier.CopyOp):
             source, target = region_of(op.source), region_of(op.target)
@@ -150,8 +156,11 @@ class _FunctionBuilder:
         builder = Builder(InsertPoint.before(op))
         if isinstance(op, accel.KernelOp):
             name = self.program.unique(op.sym.data)
-            made = kernel_function(
-                self.program.kernels[op], name, [len(g) for g in groups]
+            plan, counts = self.program.kernels[op], [len(g) for g in groups]
+            made = (
+                plan.function(name, counts)
+                if isinstance(plan, FabricPlan)
+                else kernel_function(plan, name, counts)
             )
             self.program.module.body.block.add_op(made)
             operands = [*op.inputs, *op.outs, *(e for group in groups for e in group)]

@@ -5,7 +5,8 @@ Buffers between kernels start in the host's tier. Then, the smallest first, each
 of this function touch moves on chip, into a tier of the units that read it (or else of those that
 write it), if everything still fits by first fit over lifetimes. A buffer on chip that all its units
 reach needs no FIFO. At last the FIFOs of arguments are made live one kernel earlier where that
-fits, so that weights are loaded while the kernel before computes.
+fits, so that weights are loaded while the kernel before computes. A graph that a unit holds as a whole
+has its FIFOs inside the unit, and takes its ends where they are.
 
 A unit with one slot for weights (`weight_slots = 1`) has one buffer for those of all its kernels, at
 offset 0 of its weight tier: no load overlaps a launch on the weights before, in whichever kernel.
@@ -24,6 +25,7 @@ from xdsl.ir import Operation, SSAValue
 
 from dfc.dialects import accel, stream
 from dfc.passes.analysis.edge_plan import Edge, EdgePlan, Fifo, plan_edges, unit_of
+from dfc.passes.analysis.fabric_graph import fabric_of
 from dfc.passes.analysis.first_fit import Misfit, Request, first_fit, peak
 from dfc.passes.analysis.function_buffers import Buffer, FunctionBuffers
 from dfc.passes.analysis.graph_places import fail
@@ -38,6 +40,8 @@ class Placement:
     """Where everything of a function is: edges by kernel, offsets of FIFOs and buffers, bytes per tier."""
 
     edges: Mapping[Operation, EdgePlan]
+    held: Mapping[Operation, str]
+    """The units of the kernels whose graphs are held as a whole; such a kernel has no planned edges."""
     fifos: dict[Fifo, int]
     buffers: dict[Buffer, int]
     frame: dict[str, int]
@@ -60,6 +64,10 @@ class TierChoice:
         self.frames = frames
         self.capacities = {name: t.capacity_bytes for name, t in target.tier.items()}
         self.kernels = [op for op in found.ops if isinstance(op, accel.KernelOp)]
+        fabrics = {op: fabric_of(graph_in(op), target) for op in self.kernels}
+        self.held: dict[Operation, str] = {
+            op: unit for op, unit in fabrics.items() if unit
+        }
         self.edges: dict[Operation, EdgePlan] = {
             op: self._edges(op) for op in self.kernels
         }
@@ -78,7 +86,7 @@ class TierChoice:
         requests, offsets = self._fit_all()
         fifos, buffers = self._split(offsets)
         frame = {tier: peak(requests, offsets, tier) for tier in self.target.tier}
-        return Placement(self.edges, fifos, buffers, frame)
+        return Placement(self.edges, self.held, fifos, buffers, frame)
 
     def _movable(self) -> list[Buffer]:
         """Buffers that may leave the host's tier."""
@@ -87,6 +95,8 @@ class TierChoice:
     def _edges(self, op: accel.KernelOp) -> EdgePlan:
         values = dict(zip(op.body.block.args, op.inputs, strict=True))
         graph = graph_in(op)
+        if op in self.held:
+            return EdgePlan()
 
         def tier_of(value: SSAValue) -> str:
             outside = values.get(value)  # pyright: ignore[reportArgumentType]
@@ -170,6 +180,9 @@ class TierChoice:
         found: dict[str, None] = {}
         kernels = [op for op in buffer.kernels if isinstance(op, accel.KernelOp)]
         for op in sorted(kernels, key=lambda op: self.found.time[op] == buffer.first):
+            if op in self.held:
+                found[self.target.unit[self.held[op]].data_tier] = None
+                continue
             for inner in graph_in(op).body.block.ops:
                 if isinstance(inner, stream.MapOp | stream.ReduceOp):
                     found[unit_of(inner, self.target).data_tier] = None

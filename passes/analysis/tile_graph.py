@@ -13,8 +13,8 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     TensorType,
     i8,
-    i32,
 )
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
@@ -94,12 +94,12 @@ class TileGraph:
         return -(-shape(value)[dim] // size)
 
     def _node(self, node: TiledNode) -> None:
-        streams = [self.streams[v, d].pop(0) for v, d in node.inputs.items()]
+        streams = [self._input(node, v, depth) for v, depth in node.inputs.items()]
         results = [self._stream(v, node.out_depth, node) for v in node.outputs]
         controls = [self.arguments[value] for value in node.controls]
         body = Region(_NodeBody(self, node, results).build())
         if node.reduces:
-            inits = [IntegerAttr(0, i32)] * len(results)
+            inits = self.loops.inits(node.work[0])
             made = stream.ReduceOp(streams, controls, inits, results, body, node.unit)
         else:
             made = stream.MapOp(streams, controls, results, body, node.unit)
@@ -109,6 +109,14 @@ class TileGraph:
             uses = sum(value in other.inputs for other in self.nest.nodes)
             uses += value in self.loops.yielded
             self.streams[value, node.out_depth] = self._fork(result, uses)
+
+    def _input(self, node: TiledNode, value: SSAValue, depth: int) -> SSAValue:
+        """The stream of an input, repeated where it has to bring the node's inner loops."""
+        tokens = self.streams[value, depth].pop(0)
+        if value is not node.repeated:
+            return tokens
+        kind = self._stream(value, node.depth, node)
+        return self.builder.insert(stream.RepeatOp(tokens, kind)).out
 
     def _write(self, value: SSAValue) -> SSAValue:
         maker = self.nest.maker[value]
@@ -144,11 +152,28 @@ class _NodeBody:
         needed = {inner for op in self.node.work for inner in made_again(op, work)}
         for op in loops.ops:
             if op in needed or op in self.node.work:
+                if loops.spatial and op in self.node.work:
+                    self._fold(op)
                 self._copy(op)
         self.builder.insert(
             stream.YieldOp(*(self.values[v] for v in self.node.outputs))
         )
+        self._drop_unused()
         return self.block
+
+    def _drop_unused(self) -> None:
+        """Leave out what an accumulator has taken the place of."""
+        for op in reversed(list(self.block.ops)):
+            if op.results and not any(result.uses for result in op.results):
+                op.detach()
+                op.erase()
+
+    def _fold(self, op: Operation) -> None:
+        """Let an op that reduces go on from the accumulators."""
+        if not self.node.reduces or not isinstance(op, LinalgStructuredOperation):
+            return
+        for value, total in zip(op.outputs, self.sums, strict=True):
+            self.values[value] = total
 
     def _argument(self, kind: Attribute) -> SSAValue:
         return self.block.insert_arg(kind, len(self.block.args))

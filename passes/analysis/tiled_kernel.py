@@ -9,9 +9,15 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dfc.dialects import accel, attention, stream, ternary
 from dfc.dialects.utils import shape
+from dfc.passes.analysis.fabric_loops import (
+    FabricLoops,
+    element_tiling,
+    is_on_fabric,
+)
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.kernel_loops import KernelLoops
 from dfc.passes.analysis.origins import copy_origin
+from dfc.passes.analysis.tile_cost import Tiling
 from dfc.passes.analysis.tile_edges import is_trits, token_shape
 from dfc.passes.analysis.tile_graph import TileGraph
 from dfc.passes.analysis.tile_search import Choice, choose_tiling
@@ -26,8 +32,13 @@ def tile_kernel(op: accel.KernelOp, target: Target) -> None:
     for inner in op.body.block.ops:
         if isinstance(inner, attention.SdpaOp):
             _add_schedule(inner, KernelLoops(op, target).unit(inner))
-    choice = choose_tiling(KernelLoops(op, target), target)
-    Rewriter.replace_op(op, _tiled(op, choice))
+    loops = KernelLoops(op, target)
+    if is_on_fabric(op, loops):
+        tiling, report = element_tiling(FabricLoops(op, target)), "one point per token"
+    else:
+        choice = choose_tiling(loops, target)
+        tiling, report = choice.tiling, _report(choice)
+    Rewriter.replace_op(op, _tiled(op, tiling, report))
 
 
 def _add_schedule(op: attention.SdpaOp, unit: Unit) -> None:
@@ -37,10 +48,10 @@ def _add_schedule(op: attention.SdpaOp, unit: Unit) -> None:
         op.properties["schedule"] = schedule
 
 
-def _tiled(op: accel.KernelOp, choice: Choice) -> accel.KernelOp:
+def _tiled(op: accel.KernelOp, tiling: Tiling, report: str) -> accel.KernelOp:
     old = list(op.body.block.args)
     inputs = [
-        _packed(op, value, argument, choice) if is_trits(argument) else value
+        _packed(op, value, argument, tiling) if is_trits(argument) else value
         for value, argument in zip(op.inputs, old, strict=True)
     ]
     block = Block(arg_types=[value.type for value in inputs])
@@ -49,7 +60,7 @@ def _tiled(op: accel.KernelOp, choice: Choice) -> accel.KernelOp:
         after.name_hint = before.name_hint
         arguments[before] = after
     builder = Builder(InsertPoint.at_end(block))
-    graph = builder.insert(TileGraph(choice.tiling, arguments).build())
+    graph = builder.insert(TileGraph(tiling, arguments).build())
     builder.insert(accel.YieldOp(*graph.outputs))
     made = accel.KernelOp(
         op.sym.data, inputs, Region(block), [result.type for result in op.outputs]
@@ -59,7 +70,7 @@ def _tiled(op: accel.KernelOp, choice: Choice) -> accel.KernelOp:
         for name in ("operand_values", "result_values")
         if (names := op.properties.get(name)) is not None
     }
-    made.attributes |= op.attributes | {"dfc.tiling": StringAttr(_report(choice))}
+    made.attributes |= op.attributes | {"dfc.tiling": StringAttr(report)}
     for before, after in zip(op.outputs, made.outputs, strict=True):
         after.name_hint = before.name_hint
     return made
@@ -74,10 +85,10 @@ def _report(choice: Choice) -> str:
 
 
 def _packed(
-    op: accel.KernelOp, weight: SSAValue, argument: SSAValue, choice: Choice
+    op: accel.KernelOp, weight: SSAValue, argument: SSAValue, tiling: Tiling
 ) -> SSAValue:
     """The weight, packed in tiles in front of the kernel."""
-    loops = choice.tiling.nest.loops
+    loops = tiling.nest.loops
     users = [use.operation for use in argument.uses]
     for user in users:
         if not isinstance(user, ternary.MatmulOp | ternary.LookupMatmulOp):
@@ -86,7 +97,7 @@ def _packed(
                 f"expected a ternary weight to be used by a product, got `{user.name}`",
             )
     layout = weight_layout(loops.unit(users[0]))
-    sizes = token_shape(loops, argument, choice.tiling.sizes)
+    sizes = token_shape(loops, argument, tiling.sizes)
     assert len(sizes) == len(shape(weight))
     pack = ternary.PackOp(weight, layout.packing, layout.tile(sizes[0], sizes[1]))
     copy_origin(users[0], pack)

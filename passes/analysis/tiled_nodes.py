@@ -3,7 +3,8 @@ The nodes that a kernel's ops become in one loop order.
 
 Each op fires in the loops it walks along, and in those around them; ops that follow each other
 on one unit in the same loops are one node. A sum of integers over a tiled class is a node of its
-own, whose result has the loops in front of the sum's.
+own, whose result has the loops in front of the sum's. Where nodes run side by side (`spatial`), each
+op is a node of its own, and may read a sum again in all its loops.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class TiledNode:
     work: list[Operation] = field(default_factory=list[Operation])
     inputs: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
     """What it takes, and in how many loops each of those is read."""
+    repeated: SSAValue | None = None
+    """The input whose tokens are repeated in the loops that no other input has."""
     controls: list[SSAValue] = field(default_factory=list[SSAValue])
     outputs: list[SSAValue] = field(default_factory=list[SSAValue])
 
@@ -121,6 +124,8 @@ def _place(nest: Nest, op: Operation) -> bool:
     walked = nest.position(loops.walked(op))
     depth = max([walked, *(maker.out_depth for maker in makers)])
     limit = min((maker.limit for maker in makers), default=UNLIMITED)
+    if loops.spatial:
+        limit = UNLIMITED
     if depth > limit:
         return False
     out_depth = _result_depth(nest, op, depth)
@@ -154,7 +159,7 @@ def _home(
     """The node an op joins: the last that fires as it does and stands behind all it reads."""
     unit = nest.loops.unit_name(op)
     first = max((nest.nodes.index(maker) for maker in makers), default=0)
-    for node in reversed(nest.nodes[first:]):
+    for node in () if nest.loops.spatial else reversed(nest.nodes[first:]):
         same = (node.unit, node.depth, node.out_depth) == (unit, depth, out_depth)
         if same and not node.reduces and node.limit == limit:
             return node
@@ -188,10 +193,11 @@ def _reach_depth(nest: Nest, node: TiledNode) -> bool:
         return True
     own = [value for value in node.inputs if value not in nest.maker]
     plain = [v for v in own if not isinstance(element(v), ternary.TritType)]
-    if not plain:
-        return False
-    node.inputs[plain[0]] = node.depth
-    return True
+    if plain:
+        node.inputs[plain[0]] = node.depth
+    elif nest.loops.spatial and node.inputs:
+        node.repeated = max(node.inputs, key=node.inputs.__getitem__)
+    return bool(plain) or node.repeated is not None
 
 
 def _find_outputs(nest: Nest) -> None:

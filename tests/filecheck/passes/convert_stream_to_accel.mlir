@@ -83,3 +83,33 @@ builtin.module attributes {accel.target = "tiny-npu"} {
     func.return %x : memref<4xf32, "ddr">
   }
 }
+
+// -----
+
+// A graph on a unit that holds it as a whole is one launch, in which it stands on values again.
+// CHECK-LABEL: func.func private @double
+// CHECK-NEXT:    [[RAN:%[a-z0-9_]+]] = accel.launch on "fabric" ins(%{{.*}} : memref<8x16xf32, "memory">) outs(%{{.*}} : memref<8x16xf32, "memory">)
+// CHECK-NEXT:    ^bb0([[X:%[a-z0-9_]+]]: tensor<8x16xf32>, %{{.*}}: tensor<8x16xf32>):
+// CHECK-NEXT:      [[G:%[a-z0-9_]+]] = stream.graph -> tensor<8x16xf32> {
+// CHECK-NEXT:        stream.read [[X]] {in_place} : tensor<8x16xf32>
+// CHECK:             stream.write %{{.*}} -> tensor<8x16xf32>
+// CHECK:           accel.yield [[G]] : tensor<8x16xf32>
+// CHECK:         func.return [[RAN]] : !accel.event
+!x = !stream.stream<tensor<2x16xf32>, [4], affine_map<(d0) -> (d0, 0)>>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @main(%x: memref<8x16xf32, "memory">, %y: memref<8x16xf32, "memory">) {
+    accel.kernel "double" ins(%x : memref<8x16xf32, "memory">) outs(%y : memref<8x16xf32, "memory">) {
+    ^bb0(%x1: memref<8x16xf32, "memory">, %y1: memref<8x16xf32, "memory">):
+      stream.graph {
+        %s = stream.read %x1 {in_place} : memref<8x16xf32, "memory"> -> !x
+        %t = stream.map on "fabric" (%s : !x) -> (!x) {
+        ^bb1(%v: tensor<2x16xf32>):
+          %a = arith.addf %v, %v : tensor<2x16xf32>
+          stream.yield %a : tensor<2x16xf32>
+        }
+        stream.write %t to %y1 : !x, memref<8x16xf32, "memory">
+      }
+    }
+    func.return
+  }
+}

@@ -85,3 +85,36 @@ builtin.module attributes {accel.target = "tiny-npu"} {
     func.return %w : tensor<4xf32>
   }
 }
+
+// -----
+
+// A graph on a unit that holds it as a whole keeps its nodes and FIFOs, which are inside the unit; its
+// ends stand in memory.
+// CHECK-LABEL: func.func @held
+// CHECK:         [[Y:%[a-z0-9_]+]] = tier.alloc offset 0 : memref<8x16xf32, "memory">
+// CHECK-NEXT:    accel.kernel "double" ins(%x : memref<8x16xf32, "memory">) outs([[Y]] : memref<8x16xf32, "memory">)
+// CHECK:           [[S:%[a-z0-9_]+]] = stream.read %{{.*}} : memref<8x16xf32, "memory">
+// CHECK-NEXT:      [[F:%[a-z0-9_]+]] = stream.fifo [[S]] depth 3 :
+// CHECK-NEXT:      [[T:%[a-z0-9_]+]] = stream.map on "fabric"([[F]] :
+// CHECK:           stream.write [[T]] to %{{.*}} {label = "sums"}
+!x = !stream.stream<tensor<2x16xf32>, [4], affine_map<(d0) -> (d0, 0)>>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @held(%x: tensor<8x16xf32>) -> tensor<8x16xf32> {
+    %y = accel.kernel "double" ins(%x : tensor<8x16xf32>) -> (tensor<8x16xf32>) {
+    ^bb0(%x1: tensor<8x16xf32>):
+      %g = stream.graph -> tensor<8x16xf32> {
+        %s = stream.read %x1 : tensor<8x16xf32> -> !x
+        %f = stream.fifo %s depth 3 : !x
+        %t = stream.map on "fabric" (%f : !x) -> (!x) {
+        ^bb1(%v: tensor<2x16xf32>):
+          %a = arith.addf %v, %v : tensor<2x16xf32>
+          stream.yield %a : tensor<2x16xf32>
+        }
+        %w = stream.write %t {label = "sums"} : !x -> tensor<8x16xf32>
+        stream.yield %w : tensor<8x16xf32>
+      }
+      accel.yield %g : tensor<8x16xf32>
+    }
+    func.return %y : tensor<8x16xf32>
+  }
+}
