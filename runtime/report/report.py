@@ -1,9 +1,14 @@
 """What a simulation found: time, energy, memory, and where each of them went."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from pydantic import PrivateAttr, ValidationError
+
 from dfc.runtime.errors import DfcError
+from dfc.runtime.report.recording import Recording
 from dfc.runtime.report.rows import (
     FifoRow,
     KernelRow,
@@ -12,6 +17,18 @@ from dfc.runtime.report.rows import (
     TierRow,
     UnitRow,
 )
+
+
+@dataclass
+class Source:
+    """Where a report's recording comes from; it is made when it is asked for. All are equal, as reports are."""
+
+    make: Callable[[], Recording] = field(compare=False)
+
+    @cached_property
+    def recording(self) -> Recording:
+        """The recording, made once."""
+        return self.make()
 
 
 class Report(Row):
@@ -43,15 +60,62 @@ class Report(Row):
     tokens_per_j: float | None = None
     steps: tuple[StepRow, ...] = ()
 
+    _source: Source | None = PrivateAttr(default=None)
+
+    def record_with(self, make: Callable[[], Recording]) -> None:
+        """Say how the run is recorded; copies of the report know it too."""
+        self._source = Source(make)
+
+    @property
+    def recording(self) -> Recording | None:
+        """What happened when; none for a report that was read from a file."""
+        return None if self._source is None else self._source.recording
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Report":
+        """The report in a JSON file; an error that names the file and the first thing wrong in it."""
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise DfcError(
+                f"expected a report, cannot read `{path}`: {error.strerror}"
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise DfcError(
+                f"expected a report as `dfc simulate -o` writes it, got `{path}` where {place}: {first['msg']}"
+            ) from error
+
     def to_json(self) -> str:
         """One JSON object; what does not apply to the model is left out."""
         return self.model_dump_json(indent=2, exclude_none=True)
 
     def save(self, path: str | Path) -> None:
-        """Write the report as JSON."""
+        """Write the report: numbers as `.json`, or everything as a page, `.html`."""
+        path = Path(path)
+        if path.suffix == ".json":
+            path.write_text(self.to_json() + "\n")
+        elif path.suffix == ".html":
+            from dfc.runtime.report.page import page
+
+            path.write_text(page(self), encoding="utf-8")
+        else:
+            raise DfcError(
+                f"expected a path that ends in .json or .html for a report, got `{path}`"
+            )
+
+    def save_trace(self, path: str | Path) -> None:
+        """Write the run in Chrome's trace event format, `.json`, which Perfetto opens."""
+        from dfc.runtime.report.trace import trace_text
+
         path = Path(path)
         if path.suffix != ".json":
             raise DfcError(
-                f"expected a path that ends in .json for a report, got `{path}`"
+                f"expected a path that ends in .json for a trace, got `{path}`"
             )
-        path.write_text(self.to_json() + "\n")
+        if self.recording is None:
+            raise DfcError(
+                "expected the report of a simulation, got one without its events: simulate again"
+            )
+        path.write_text(trace_text(self.recording))

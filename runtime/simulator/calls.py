@@ -32,21 +32,21 @@ class Simulator:
     ) -> CallTime:
         """The time of a call on an idle machine, by max-plus maps: exact, and skipping what repeats."""
         plan = self.planner.plan(function)
-        return self.engine.call(plan, _values(plan, controls or {}))
+        return self.engine.call(plan, values_of_call(plan, controls or {}))
 
     def record(
         self, function: str, controls: Mapping[int, int] | None = None
     ) -> Timeline:
         """The same call op by op, with every event kept."""
         plan = self.planner.plan(function)
-        return Recorder(self.target).call(plan, _values(plan, controls or {}))
+        return Recorder(self.target).call(plan, values_of_call(plan, controls or {}))
 
     def origins(self) -> Mapping[str, str]:
         """Where each kernel comes from, for the functions called so far."""
         return {plan.label: plan.origin for plan in self.planner.plans.values()}
 
 
-def _values(plan: Plan, controls: Mapping[int, int]) -> Values:
+def values_of_call(plan: Plan, controls: Mapping[int, int]) -> Values:
     """The values of a function's control registers."""
     missing = [index for index in plan.control_arguments if index not in controls]
     if missing:

@@ -20,7 +20,7 @@ def peak_bytes(
     of an entry function (weights, inputs, caches) stand beside them, where the host left them.
     """
     highest: dict[str, int] = {}
-    given: dict[str, int] = {}
+    given = given_bytes(functions, entries)
     for name in reached(functions, entries):
         for op in functions[name].walk():
             if isinstance(op, tier.AllocOp):
@@ -28,13 +28,21 @@ def peak_bytes(
                 place = tier.tier_of(op.buffer)
                 end = start + value_bytes(op.buffer)
                 highest[place] = max(highest.get(place, 0), end)
-    for name in entries:
-        for place, size in _arguments(functions[name]).items():
-            given[place] = max(given.get(place, 0), size)
     return {
         place: highest.get(place, 0) + given.get(place, 0)
         for place in {**highest, **given}
     }
+
+
+def given_bytes(
+    functions: Mapping[str, func.FuncOp], entries: tuple[str, ...]
+) -> dict[str, int]:
+    """Bytes per tier of what the host leaves for calls of these functions: their arguments."""
+    given: dict[str, int] = {}
+    for name in entries:
+        for place, size in _arguments(functions[name]).items():
+            given[place] = max(given.get(place, 0), size)
+    return given
 
 
 def reached(

@@ -1,6 +1,7 @@
 """A language model's run: its prompt once, then one token after the other."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from xdsl.dialects.builtin import IndexType, ModuleOp
 
@@ -8,6 +9,7 @@ from dfc.runtime.errors import ModelError
 from dfc.runtime.report import Report, StepRow
 from dfc.runtime.simulator.calls import CallTime, Simulator
 from dfc.runtime.simulator.footprint import peak_bytes
+from dfc.runtime.simulator.recorded import Asked, record
 from dfc.runtime.simulator.summary import Energy, parts_of, summarise
 
 PREFILL, DECODE, MAIN = "prefill", "decode", "main"
@@ -55,15 +57,18 @@ def simulate_language_model(
                 f"expected a language model with `@{entry}`, the module has"
                 f" {', '.join(simulator.planner.functions)}"
             )
-    first = [_at(simulator, PREFILL, 0)] if prefill else []
-    later = [_at(simulator, DECODE, position) for position in steps]
+    asked = [_at(simulator, PREFILL, 0)] if prefill else []
+    asked += [_at(simulator, DECODE, position) for position in steps]
+    calls = [simulator.call(each.function, each.controls) for each in asked]
+    first, later = (calls[:1], calls[1:]) if prefill else ([], calls)
     report = summarise(
         target,
-        [*first, *later],
+        calls,
         simulator.origins(),
         peak_bytes(simulator.planner.functions, entries),
         notes,
     )
+    report.record_with(partial(record, simulator, asked))
     return report.model_copy(
         update={
             **({"prefill_tokens": prefill} if prefill else {}),
@@ -86,13 +91,15 @@ def _check_length(
         )
 
 
-def _at(simulator: Simulator, entry: str, position: int) -> CallTime:
+def _at(simulator: Simulator, entry: str, position: int) -> Asked:
     """A call with every index argument at a position."""
     arguments = simulator.planner.functions[entry].body.block.args
     controls = {
         arg.index: position for arg in arguments if isinstance(arg.type, IndexType)
     }
-    return simulator.call(entry, controls)
+    return Asked(
+        entry, controls, entry if entry == PREFILL else f"{entry} at {position}"
+    )
 
 
 def _seconds(simulator: Simulator, calls: Sequence[CallTime]) -> float:
@@ -147,4 +154,7 @@ def simulate_function(
     simulator = Simulator(module)
     call = simulator.call(function, controls)
     peaks = peak_bytes(simulator.planner.functions, (function,))
-    return summarise(simulator.target, [call], simulator.origins(), peaks, notes)
+    report = summarise(simulator.target, [call], simulator.origins(), peaks, notes)
+    asked = Asked(function, controls or {}, function)
+    report.record_with(partial(record, simulator, [asked]))
+    return report

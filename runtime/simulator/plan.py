@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from xdsl.ir import Operation
+
 from dfc.runtime.simulator.control import Function
 from dfc.runtime.simulator.timing import Category, Timing
 
@@ -60,7 +62,7 @@ class Body:
     The instructions of a block.
 
     `controls` and `events` are the registers that come from outside of it, the block's own
-    arguments first.
+    arguments first. `sources` are the ops the instructions stand for, one each.
     """
 
     steps: list["Step"]
@@ -68,6 +70,7 @@ class Body:
     events: tuple[int, ...]
     yields: tuple[int, ...] = ()
     control_yields: tuple[int, ...] = ()
+    sources: tuple[Operation, ...] = ()
 
 
 @dataclass

@@ -111,7 +111,8 @@ class _FunctionPlanner:
 
     def body(self, block: Block) -> Body:
         """The instructions of a block, and what they take from outside."""
-        steps = [step for op in block.ops for step in self.steps(op)]
+        pairs = [(step, op) for op in block.ops for step in self.steps(op)]
+        steps = [step for step, _ in pairs]
         last = block.last_op
         given = list(last.operands) if last is not None else []
         yields = self.events(given)
@@ -127,6 +128,7 @@ class _FunctionPlanner:
             events=tuple(dict.fromkeys((*self.events(block.args), *events))),
             yields=yields,
             control_yields=control_yields,
+            sources=tuple(op for _, op in pairs),
         )
 
     def steps(self, op: Operation) -> Iterator[Step]:
