@@ -42,8 +42,7 @@ class UnitChooser:
         model = self.target.unit[unit]
         if not model.supports(op):
             return None
-        effort = model.effort([op], unknown, Access(self.target, unit, ()))
-        return sum((part.ticks for part in effort.parts), Fraction())
+        return model.compute_ticks([op], unknown, Access(self.target, unit, ()))
 
     def ranked(self, ops: Sequence[Operation]) -> list[str]:
         """

@@ -2,22 +2,30 @@
 
 from dfc.runtime.machine.access import Access, Lane, find_port, lanes_of, link_rates
 from dfc.runtime.machine.cost import Cost, Term
+from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.load import (
     list_targets,
     load_target,
     parse_target,
     target_of,
 )
+from dfc.runtime.machine.memory import Port, Tier
+from dfc.runtime.machine.network import Exchange, Network
 from dfc.runtime.machine.number import Anything, Number, weakest
-from dfc.runtime.machine.target import Control, Port, Power, Target, Tier
+from dfc.runtime.machine.power import Power, capped_scale
+from dfc.runtime.machine.target import Clock, Control, Target
 from dfc.runtime.machine.units import Unit, unit_kinds
 
 __all__ = [
     "Access",
     "Anything",
+    "Clock",
     "Control",
     "Cost",
+    "Energies",
+    "Exchange",
     "Lane",
+    "Network",
     "Number",
     "Port",
     "Power",
@@ -25,6 +33,7 @@ __all__ = [
     "Term",
     "Tier",
     "Unit",
+    "capped_scale",
     "find_port",
     "lanes_of",
     "link_rates",

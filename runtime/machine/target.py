@@ -3,110 +3,19 @@
 from collections.abc import Hashable, Iterable, Mapping
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from dfc.runtime.machine.number import (
-    NONE,
-    Amount,
-    Anything,
-    Count,
-    Number,
-    Rate,
-    Share,
-    Whole,
-)
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.memory import Port, Tier
+from dfc.runtime.machine.network import Network
+from dfc.runtime.machine.number import Count, Number, Rate, Whole
+from dfc.runtime.machine.power import Power
+from dfc.runtime.machine.table import Table
 from dfc.runtime.machine.units import Unit, parse_unit
 
-
-class Table(BaseModel):
-    """A table of a target file; its `source` holds for the bare numbers in it."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    source: str = ""
-
-
-ONE = Number[int](value=1, kind="source", note="one unless the file says otherwise")
-
-
-class Tier(Table):
-    """
-    A memory: how much it holds, how fast it is, how it likes to be read.
-
-    Without a rate the tier is as fast as whatever reads it. `efficiency` is the part of the rate
-    that is reached; `efficiency_applies` says whether the controller loses the rest (the whole
-    tier then runs at `gb_per_s * efficiency`) or each port does (a port then runs at
-    `bytes_per_cycle * port_efficiency`, and the tier at `gb_per_s`).
-    """
-
-    capacity_kib: Rate | None = None
-    capacity_mib: Rate | None = None
-    capacity_gib: Rate | None = None
-    gb_per_s: Rate | None = None
-    bytes_per_cycle: Rate | None = None
-    efficiency: Share | None = None
-    port_efficiency: Share | None = None
-    efficiency_applies: Literal["controller", "port"] = "controller"
-    latency_ns: Amount = NONE
-    burst_bytes: Count = ONE
-    channels: Count = ONE
-    pj_per_byte: Amount = NONE
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> "Tier":
-        _one_of(self, ("capacity_kib", "capacity_mib", "capacity_gib"), needed=True)
-        _one_of(self, ("gb_per_s", "bytes_per_cycle"), needed=False)
-        if self.efficiency_applies == "port" and self.port_efficiency is None:
-            raise ValueError(
-                'expected `port_efficiency` beside `efficiency_applies = "port"`, got none'
-            )
-        return self
-
-    @property
-    def capacity_bytes(self) -> int:
-        """How many bytes fit."""
-        for number, unit in (
-            (self.capacity_kib, 2**10),
-            (self.capacity_mib, 2**20),
-            (self.capacity_gib, 2**30),
-        ):
-            if number is not None:
-                return int(number.exact * unit)
-        raise AssertionError("a tier has a capacity")
-
-
-def _one_of(table: Tier, keys: tuple[str, ...], needed: bool) -> None:
-    """Check that exactly one (or at most one) of these keys is given."""
-    given = [key for key in keys if getattr(table, key) is not None]
-    if len(given) > 1 or (needed and not given):
-        choice = ", ".join(f"`{key}`" for key in keys)
-        raise ValueError(
-            f"expected {'one' if needed else 'at most one'} of {choice},"
-            f" got {', '.join(given) or 'none'}"
-        )
-
-
-class Port(Table):
-    """
-    A way into or out of a tier.
-
-    It carries data for the units and tiers in `serves`, for all of them when the key is left
-    out. A port tied to a `channel` of its tier uses that channel only.
-    """
-
-    tier: str
-    direction: Literal["read", "write"]
-    bytes_per_cycle: Rate
-    serves: tuple[str, ...] = ()
-    channel: Whole | None = None
+AS_STATED = Number[float](value=1.0, kind="source", note="the clock as it is stated")
 
 
 class Control(Table):
@@ -116,38 +25,44 @@ class Control(Table):
     copy_cycles: Whole
 
 
-class Power(Table):
-    """Power: the whole board's when it is known, else what it draws besides its operations."""
+class Clock(Table):
+    """A clock of its own, for the units, tiers and ports that name it."""
 
-    total_w: Rate | None = None
-    static_w: Amount = NONE
-
-    @property
-    def numbers(self) -> tuple[Anything, ...]:
-        """The numbers the energy rests on."""
-        return (self.static_w,) if self.total_w is None else (self.total_w,)
+    mhz: Rate
 
 
 class Target(Table):
-    """A machine, as its file describes it."""
+    """
+    A machine, as its file describes it.
+
+    `clock_scale` multiplies every clock (the target's, those of [clock.NAME], and the rates of
+    `fixed-rate` units) and sets the voltage; times in ns and rates in GB/s stay as they are.
+    """
 
     name: str
     description: str
     clock_mhz: Rate
+    clock_scale: Rate = AS_STATED
     host_tier: str
     pipeline: str = "dataflow"
     max_tokens: Count | None = None
     control: Control
-    power: Power | None = None
+    power: Power = Power()
+    network: Network | None = None
+    clock: dict[str, Clock] = Field(default_factory=dict[str, Clock])
     _memo: dict[Hashable, Any] = PrivateAttr(default_factory=dict[Hashable, Any])
     unit: dict[str, Annotated[Unit, BeforeValidator(parse_unit)]]
     tier: dict[str, Tier]
-    port: dict[str, Port] = {}
+    port: dict[str, Port] = Field(default_factory=dict[str, Port])
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Target":
         tiers = tuple(self.tier)
         _known("host_tier", self.host_tier, tiers)
+        for table in ("unit", "tier", "port"):
+            for name, part in getattr(self, table).items():
+                if part.clock is not None:
+                    _known(f"{table}.{name}.clock", part.clock, self.clock)
         for name, unit in self.unit.items():
             for key, tier in unit.tier_names():
                 _known(f"unit.{name}.{key}", tier, tiers)
@@ -175,7 +90,42 @@ class Target(Table):
     @property
     def ticks_per_second(self) -> Fraction:
         """Ticks of the target's clock in a second."""
-        return self.clock_mhz.exact * 10**6
+        return self.clock_mhz.exact * self.clock_scale.exact * 10**6
+
+    def ticks_per_cycle(self, clock: str | None) -> Fraction:
+        """Ticks of the target's clock in a cycle of a clock; one for its own."""
+        if clock is None:
+            return Fraction(1)
+        return self.clock_mhz.exact / self.clock[clock].mhz.exact
+
+    @property
+    def energies(self) -> Energies:
+        """What an operation or a byte costs where the file does not say."""
+        if "energies" not in self.memo:
+            self.memo["energies"] = self.power.energies
+        return self.memo["energies"]
+
+    @property
+    def logic_voltage_squared(self) -> float:
+        """What the clock scale makes of the energy of an operation or an on-chip byte."""
+        return self.power.voltage(float(self.clock_scale)) ** 2
+
+    def peak_operations_per_tick(self, unit: str) -> Fraction | None:
+        """The most a unit does in a tick of the target's clock; `None` when its kind does not say."""
+        table = self.unit[unit]
+        ticks = self.ticks_per_cycle(table.clock)
+        found = table.peak_operations_per_cycle(self.clock_mhz.exact * 10**6 / ticks)
+        return None if found is None else found / ticks
+
+    def pj_per_byte(self, tier: str) -> float:
+        """Energy of a byte of a memory; memories off the chip keep their voltage."""
+        if ("pj_per_byte", tier) not in self.memo:
+            table = self.tier[tier]
+            given = table.pj_per_byte
+            each = float(self.energies.byte(table) if given is None else given)
+            scaled = self.logic_voltage_squared if table.technology == "sram" else 1
+            self.memo["pj_per_byte", tier] = each * scaled
+        return self.memo["pj_per_byte", tier]
 
     def ticks_of_ns(self, number: Number[float]) -> Fraction:
         """A time in nanoseconds as (fractional) ticks."""

@@ -264,6 +264,17 @@ def traffic(ops: Sequence[Operation], controls: Controls) -> dict[int, Moved]:
     return found
 
 
+def gathered(ops: Sequence[Operation]) -> set[int]:
+    """The operands of a body whose elements are read where data says."""
+    found = (
+        argument_of(inner.tensor)
+        for op in ops
+        for inner in body_ops(op)
+        if isinstance(inner, tensor.ExtractOp)
+    )
+    return {index for index in found if index is not None}
+
+
 VIEWS = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.extract_slice")
 
 

@@ -31,23 +31,24 @@ class Energy:
         """Joules by what took them: units by their operations, tiers by their bytes, `static`; or the `board`."""
         seconds = call.cycles / float(self.target.ticks_per_second)
         power = self.target.power
-        if power is not None and power.total_w is not None:
-            return {"board": float(power.total_w) * seconds}
+        board = power.board_watts(float(self.target.clock_scale))
+        if board is not None:
+            return {"board": board * seconds}
         found = Counter[str]()
         for key, amount in call.counters.items():
             if key.quantity == "energy" and amount:
                 found[key.where] += amount * 1e-12  # pyright: ignore[reportArgumentType]
-        if power is not None:
-            found["static"] = float(power.static_w) * seconds  # pyright: ignore[reportArgumentType]
+        static = power.static_watts(float(self.target.clock_scale))
+        found["static"] = static * seconds  # pyright: ignore[reportArgumentType]
         return dict(found.most_common())
 
     @property
     def note(self) -> str:
         """What the energy rests on, and so what it can prove."""
-        power = self.target.power
-        if power is not None and power.total_w is not None:
+        board = self.target.power.board_watts(float(self.target.clock_scale))
+        if board is not None:
             return (
-                f"energy is the board's {float(power.total_w):g} W times the time, so tokens"
+                f"energy is the board's {board:g} W times the time, so tokens"
                 " per joule follow from the time and prove no more than it does"
             )
         return "energy is the sum over operations and bytes at the target's energies, and static power times the time"
@@ -164,9 +165,9 @@ def _sum(counters: Quantities, quantity: str, where: str | None = None) -> int:
 def unit_rows(target: Target, whole: CallTime) -> tuple[UnitRow, ...]:
     """A row per unit, with its peak in operations."""
     rows: list[UnitRow] = []
-    for name, unit in target.unit.items():
+    for name in target.unit:
         busy = _sum(whole.counters, "busy", f"unit.{name}")
-        rate = unit.peak_operations_per_tick(target.ticks_per_second)
+        rate = target.peak_operations_per_tick(name)
         row = UnitRow(
             name=name,
             busy_cycles=busy,

@@ -128,7 +128,7 @@ def _add_bytes(
     """Bytes of a tier, and the energy of moving them."""
     _add(counters, key, size)
     energy = Counter("energy", key.kernel, f"tier.{key.where}")
-    _add(counters, energy, size * float(target.tier[key.where].pj_per_byte))
+    _add(counters, energy, size * target.pj_per_byte(key.where))
 
 
 def _tier(value: SSAValue) -> str | None:

@@ -131,7 +131,7 @@ def bad(**changes: str) -> str:
 def test_an_unknown_key_names_the_known_ones_and_the_nearest():
     text = bad(**{"capacity_kib = 4": "capacity = 4"})
     assert text.startswith(
-        "unknown key `capacity` in [tier.ram], did you mean `capacity_mib`; known keys are burst_bytes"
+        "unknown key `capacity` in [tier.ram], did you mean `capacity_mib`; known keys are banks, burst_bytes"
     )
 
 
@@ -176,8 +176,8 @@ def test_a_number_without_any_source_is_refused():
 def test_an_unknown_kind_names_the_kinds():
     text = bad(**{'kind = "vector"': 'kind = "vectors"'})
     assert text == (
-        "`unit.lanes`: expected `kind` of attention-engine, fixed-rate, systolic, tlmm, vector,"
-        " got `vectors`"
+        "`unit.lanes`: expected `kind` of attention-engine, fixed-rate, stream-fabric, systolic,"
+        " tlmm, vector, got `vectors`"
     )
 
 

@@ -99,7 +99,7 @@ def run(module, target):
     assert found.cycles == timeline.cycles
     assert sum(found.composition.values()) == found.cycles
     assert sum(timeline.composition().values()) == timeline.cycles
-    assert found.counters == timeline.counters
+    assert found.counters == pytest.approx(timeline.counters, rel=1e-12)
     return found, timeline
 
 

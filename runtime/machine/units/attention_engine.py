@@ -12,9 +12,10 @@ from dfc.dialects import attention
 from dfc.dialects.utils import element
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Moved, Part
-from dfc.runtime.machine.number import NONE, Amount, Count, Number, Rate
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
 from dfc.runtime.machine.structure import dtype, element_bytes
-from dfc.runtime.machine.units.base import Effort, Loads, Stream, Unit
+from dfc.runtime.machine.units.base import Effort, Loads, Stream, Unit, work_energy
 from dfc.runtime.machine.work import Controls, Span, argument_of, span_of, work_of
 
 Schedule = Literal[
@@ -29,8 +30,8 @@ class EngineDtype(BaseModel):
 
     source: str = ""
     cycles_per_beat: Rate
-    pj_per_mac: Amount = NONE
-    pj_per_element: Amount = NONE
+    pj_per_mac: Amount | None = None
+    pj_per_element: Amount | None = None
 
 
 class AttentionEngine(Unit):
@@ -89,9 +90,9 @@ class AttentionEngine(Unit):
             parts += more
             streams += used
             rates = self.dtype[dtype(op.q) or ""]
+            given = (rates.pj_per_mac, rates.pj_per_element)
             work = work_of(op, controls)
-            energy += sum(work.macs.values()) * float(rates.pj_per_mac)
-            energy += sum(work.elements.values()) * float(rates.pj_per_element)
+            energy += work_energy(work, *given, access.target.energies)
         return Effort(tuple(parts), energy, tuple(streams))
 
     def iterations(self, op: attention.SdpaOp, span: Span) -> int:
@@ -172,12 +173,21 @@ class AttentionEngine(Unit):
             parts.append(Part(keys * fill.exact, f"{what} fill", (fill,)))
         return parts, [stream for stream in (key_stream, value_stream) if stream]
 
-    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+    def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
         return (
             2
             * self.lanes.value
             / min(r.cycles_per_beat.exact for r in self.dtype.values())
         )
+
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        for name, rates in self.dtype.items():
+            yield f"dtype.{name}.pj_per_mac", rates.pj_per_mac, energies.mac(name)
+            key, given = f"dtype.{name}.pj_per_element", rates.pj_per_element
+            for function in ("add", "exp"):
+                yield f"{key} ({function})", given, energies.element(function, name)
 
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         return {"m": self.rows.value}

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict
@@ -12,9 +12,24 @@ from dfc.dialects.attention import ScheduleAttr, SdpaOp
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine.access import Access, Lane
 from dfc.runtime.machine.cost import Cost, Moved, Part, round_up
-from dfc.runtime.machine.number import NO_CYCLES, Anything, Count, Number, Whole
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.number import (
+    NO_CYCLES,
+    Amount,
+    Anything,
+    Count,
+    Number,
+    Whole,
+)
 from dfc.runtime.machine.structure import dtype
-from dfc.runtime.machine.work import Controls, is_free, traffic, unknown
+from dfc.runtime.machine.work import (
+    Controls,
+    Work,
+    gathered,
+    is_free,
+    traffic,
+    unknown,
+)
 
 TWO_SLOTS = Number[int](value=2, kind="source", note="double buffered by default")
 
@@ -34,7 +49,10 @@ class Stream:
 
 @dataclass(frozen=True)
 class Effort:
-    """What a kind makes of a body: time, energy, and the in-place operands its time already holds."""
+    """
+    What a kind makes of a body: time in cycles of the unit's clock, energy at the nominal voltage,
+    and the in-place operands its time already holds.
+    """
 
     parts: tuple[Part, ...]
     energy_pj: float = 0.0
@@ -78,9 +96,28 @@ class Loads:
         return (Part(wait, what, self.numbers[slowest], slowest),)
 
 
+def picojoules(given: Amount | None, default: Number[float]) -> float:
+    """An energy of the target file, or the default where it gives none."""
+    return float(default if given is None else given)
+
+
+def work_energy(
+    work: Work, per_mac: Amount | None, per_element: Amount | None, energies: Energies
+) -> float:
+    """Energy of multiply-accumulates and elementwise functions, in pJ."""
+    macs = sum(
+        count * picojoules(per_mac, energies.mac(dtype))
+        for dtype, count in work.macs.items()
+    )
+    return macs + sum(
+        count * picojoules(per_element, energies.element(*function))
+        for function, count in work.elements.items()
+    )
+
+
 class Unit(BaseModel):
     """
-    A compute unit.
+    A compute unit. Its cycles are those of `clock`, a table [clock.NAME]; left out, the target's.
 
     It reads and writes `data_tier`, reads weights from `weight_tier` (`data_tier` when left
     out), and reaches the tiers in `streams` in place, through their ports. Weights are held in
@@ -94,6 +131,7 @@ class Unit(BaseModel):
 
     source: str = ""
     kind: str
+    clock: str | None = None
     data_tier: str
     weight_tier: str | None = None
     streams: tuple[str, ...] = ()
@@ -111,7 +149,26 @@ class Unit(BaseModel):
     def effort(
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:
-        """Time and energy of a body before rounding."""
+        """Time in cycles of the unit, before rounding, and energy of a body."""
+
+    @property
+    def pays_for_data(self) -> bool:
+        """Whether operands in the unit's own tier go through its channels beside the compute."""
+        return False
+
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        """Each key that gives an energy: what the file gives, and what holds where it gives none."""
+        return ()
+
+    def compute_ticks(
+        self, ops: Sequence[Operation], controls: Controls, access: Access
+    ) -> Fraction:
+        """Ticks of the target's clock that the compute of a body takes, before rounding."""
+        effort = self.effort(ops, controls, access)
+        cycles = sum((part.ticks for part in effort.parts), Fraction())
+        return cycles * access.ticks_per_cycle
 
     @property
     def holds_graphs(self) -> bool:
@@ -138,8 +195,8 @@ class Unit(BaseModel):
         """The schedule in which the unit runs an attention; the op's own, or none, by default."""
         return op.schedule
 
-    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
-        """The most the unit does in a tick, a multiply-accumulate being two; `None` when the kind does not say."""
+    def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
+        """The most the unit does in a cycle, a multiply-accumulate being two; `None` when the kind does not say."""
         return None
 
     def tier_names(self) -> Iterable[tuple[str, str]]:
@@ -161,23 +218,26 @@ class Unit(BaseModel):
         self._check(ops, access)
         effort = self.effort(ops, controls, access)
         busy = sum((part.ticks for part in effort.parts), Fraction())
-        handled = {stream.operand for stream in effort.streams}
+        handled, scattered = {s.operand for s in effort.streams}, gathered(ops)
         loads, streams, moved = Loads(), list(effort.streams), list[Moved]()
         for operand, directions in traffic(ops, controls).items():
             for direction, size in directions:
                 if operand in handled and direction == "read":
                     continue
-                if access.is_near(operand):
+                if access.is_near(operand) and not self.pays_for_data:
                     moved.append(Moved(operand, direction, size))
                     continue
-                lanes = access.lanes(operand, direction)
+                pattern = "random" if operand in scattered else "sequential"
+                lanes = access.lanes(operand, direction, pattern=pattern)
                 streams.append(Stream(Moved(operand, direction, size), lanes))
                 loads.add(streams[-1])
         holds = {lane.resource: None for stream in streams for lane in stream.lanes}
         streamed = tuple(stream.moved for stream in streams)
+        parts = (*effort.parts, *loads.beyond(busy))
+        ticks = access.ticks_per_cycle
         return Cost(
-            terms=round_up((*effort.parts, *loads.beyond(busy))),
-            energy_pj=effort.energy_pj,
+            terms=round_up(replace(p, ticks=p.ticks * ticks) for p in parts),
+            energy_pj=effort.energy_pj * access.target.logic_voltage_squared,
             holds=tuple(holds),
             moved=(*moved, *streamed),
             streamed=streamed,

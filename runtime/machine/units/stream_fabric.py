@@ -1,6 +1,6 @@
 """A stream fabric: a whole stream graph at once, each node on tiles of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import ceil
 
@@ -9,8 +9,9 @@ from xdsl.ir import Operation
 
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import NONE, Amount, Anything, Count, Number
-from dfc.runtime.machine.units.base import Effort, Firing, Unit
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.number import Amount, Anything, Count, Number
+from dfc.runtime.machine.units.base import Effort, Firing, Unit, work_energy
 from dfc.runtime.machine.work import Controls, unknown, work_of
 
 TILES = "accel.tiles"
@@ -38,8 +39,8 @@ class StreamFabric(Unit):
     lanes: Count | None = None
     stages: Count | None = None
     fifo_depth: Count = SHORT
-    pj_per_mac: Amount = NONE
-    pj_per_element: Amount = NONE
+    pj_per_mac: Amount | None = None
+    pj_per_element: Amount | None = None
 
     @property
     def holds_graphs(self) -> bool:
@@ -52,7 +53,9 @@ class StreamFabric(Unit):
         self, ops: Sequence[Operation], access: Access, tiles: int = 1
     ) -> Firing:
         slowest = max(self.interval_cycles.exact, self._work_ticks(ops, tiles, unknown))
-        return Firing(self.latency_cycles.value, ceil(slowest))
+        ticks = access.ticks_per_cycle
+        late = ceil(self.latency_cycles.exact * ticks)
+        return Firing(max(late, 1), max(ceil(slowest * ticks), 1))
 
     def effort(
         self, ops: Sequence[Operation], controls: Controls, access: Access
@@ -64,14 +67,24 @@ class StreamFabric(Unit):
         if ticks > self.interval_cycles.exact:
             numbers = tuple(n for n in (self.lanes, self.stages) if n is not None)
         whole = max(self.interval_cycles.exact, ticks)
-        return Effort((Part(whole, "firing", numbers),), self.energy_pj(ops, controls))
-
-    def energy_pj(self, ops: Sequence[Operation], controls: Controls) -> float:
-        """Energy of one firing of a body."""
+        given = (self.pj_per_mac, self.pj_per_element)
+        energies = access.target.energies
         works = [work_of(op, controls) for op in ops]
-        macs = sum(sum(work.macs.values()) for work in works)
-        elements = sum(sum(work.elements.values()) for work in works)
-        return macs * float(self.pj_per_mac) + elements * float(self.pj_per_element)
+        energy = sum(work_energy(work, *given, energies) for work in works)
+        return Effort((Part(whole, "firing", numbers),), energy)
+
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        for name in ("bf16", "f32"):
+            yield f"pj_per_mac ({name})", self.pj_per_mac, energies.mac(name)
+            for function in ("add", "exp"):
+                default = energies.element(function, name)
+                yield (
+                    f"pj_per_element ({name} {function})",
+                    self.pj_per_element,
+                    default,
+                )
 
     def _work_ticks(
         self, ops: Sequence[Operation], tiles: int, controls: Controls

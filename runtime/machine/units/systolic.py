@@ -1,6 +1,6 @@
 """A systolic array: matrix products by the closed forms that SCALE-Sim's counts equal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
 from typing import Literal
@@ -10,9 +10,10 @@ from xdsl.ir import Operation
 
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import Amount, Count, Rate
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
 from dfc.runtime.machine.structure import Contraction, contraction_of
-from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.units.base import Effort, Unit, picojoules
 from dfc.runtime.machine.work import Controls
 
 
@@ -23,7 +24,7 @@ class ArrayDtype(BaseModel):
 
     source: str = ""
     cycles_per_step: Rate
-    pj_per_mac: Amount
+    pj_per_mac: Amount | None = None
 
 
 class Systolic(Unit):
@@ -73,12 +74,19 @@ class Systolic(Unit):
             numbers = (self.rows, self.columns, step)
             ticks = self.steps(product) * step.exact
             parts.append(Part(Fraction(ticks), "matmul", numbers))
-            energy += product.macs * float(rates.pj_per_mac)
+            default = access.target.energies.mac(product.dtype)
+            energy += product.macs * picojoules(rates.pj_per_mac, default)
         return Effort(tuple(parts), energy)
 
-    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+    def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
         step = min(rates.cycles_per_step.exact for rates in self.dtype.values())
         return 2 * self.rows.value * self.columns.value / step
+
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        for name, rates in self.dtype.items():
+            yield f"dtype.{name}.pj_per_mac", rates.pj_per_mac, energies.mac(name)
 
     def tile_multiples(self, op: Operation) -> Mapping[str, int]:
         r, c = self.rows.value, self.columns.value

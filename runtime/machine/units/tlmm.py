@@ -1,6 +1,6 @@
 """A table-lookup matrix unit for ternary weights: build tables of partial sums, then look results up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
 
@@ -11,9 +11,10 @@ from dfc.dialects import ternary
 from dfc.dialects.utils import shape
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
-from dfc.runtime.machine.number import NONE, Amount, Count, Rate, Whole
+from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate, Whole
 from dfc.runtime.machine.structure import contraction_of, is_reduction
-from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.units.base import Effort, Unit, picojoules
 from dfc.runtime.machine.work import Controls, is_elementwise, unknown, work_of
 
 PRODUCTS = (ternary.MatmulOp, ternary.LinearOp)
@@ -35,9 +36,9 @@ class Tlmm(Unit):
     step_cycles: Count
     build_cycles: Whole
     epilogue_lanes: dict[str, Rate]
-    pj_per_lookup: Amount = NONE
-    pj_per_table: Amount = NONE
-    pj_per_element: Amount = NONE
+    pj_per_lookup: Amount | None = None
+    pj_per_table: Amount | None = None
+    pj_per_element: Amount | None = None
 
     def runs(self, op: Operation) -> bool:
         product = contraction_of(op)
@@ -64,7 +65,8 @@ class Tlmm(Unit):
         slowest = max(rides, key=lambda part: part.ticks, default=None)
         if slowest is not None and slowest.ticks > busy:
             parts.append(Part(slowest.ticks - busy, slowest.what, slowest.numbers))
-        energy = sum(self._energy(op, controls) for op in ops)
+        energies = access.target.energies
+        energy = sum(self._energy(op, controls, energies) for op in ops)
         return Effort(tuple(parts), energy)
 
     def _product(self, op: Operation) -> Sequence[Part]:
@@ -104,18 +106,30 @@ class Tlmm(Unit):
             if (lanes := self.epilogue_lanes.get(kind)) is not None
         ]
 
-    def _energy(self, op: Operation, controls: Controls) -> float:
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        yield "pj_per_lookup", self.pj_per_lookup, energies.lookup
+        yield "pj_per_table", self.pj_per_table, energies.lookup_table
+        for name in self.epilogue_lanes:
+            for function in ("add", "multiply", "exp"):
+                key = f"pj_per_element ({name} {function})"
+                yield key, self.pj_per_element, energies.element(function, name)
+
+    def _energy(self, op: Operation, controls: Controls, energies: Energies) -> float:
         """Lookups, tables and elements at their energies."""
         product = contraction_of(op)
-        elements = sum(work_of(op, controls).elements.values())
         if product is None:
-            return elements * float(self.pj_per_element)
+            return sum(
+                size * picojoules(self.pj_per_element, energies.element(*function))
+                for function, size in work_of(op, controls).elements.items()
+            )
         groups = product.m * ceil(product.k / self.group.value)
-        return groups * (
-            product.n * float(self.pj_per_lookup) + float(self.pj_per_table)
-        )
+        lookup = picojoules(self.pj_per_lookup, energies.lookup)
+        table = picojoules(self.pj_per_table, energies.lookup_table)
+        return groups * (product.n * lookup + table)
 
-    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+    def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
         products = self.block * self.outputs_per_step.value
         return Fraction(2 * products, self.step_cycles.value)
 

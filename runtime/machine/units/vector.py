@@ -12,17 +12,18 @@ from xdsl.ir import Operation
 from dfc.dialects import ternary
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
+from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.number import (
     NO_CYCLES,
-    NONE,
     Amount,
     Anything,
     Count,
+    Number,
     Rate,
     Whole,
 )
 from dfc.runtime.machine.structure import is_reduction
-from dfc.runtime.machine.units.base import Effort, Unit
+from dfc.runtime.machine.units.base import Effort, Unit, picojoules
 from dfc.runtime.machine.work import Controls, is_elementwise, unknown, work_of
 
 DEFAULT = "default"
@@ -35,7 +36,7 @@ class LaneDtype(BaseModel):
 
     source: str = ""
     cycles_per_element: dict[str, Rate]
-    pj_per_element: Amount = NONE
+    pj_per_element: Amount | None = None
 
     def ticks(self, function: str) -> Rate | None:
         """The function's own number, else the default's, else none: the lane does not have it."""
@@ -78,7 +79,8 @@ class Vector(Unit):
     def effort(
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:
-        work = [(op, self._functions(op, controls)) for op in ops]
+        energies = access.target.energies
+        work = [(op, self._functions(op, controls, energies)) for op in ops]
         everything = [function for _, functions in work for function in functions]
         timed = _slowest_per_pass(work) if self.chained else everything
         parts: list[Part] = []
@@ -91,7 +93,7 @@ class Vector(Unit):
             parts.append(Part(ticks, function.name, numbers))
         return Effort(tuple(parts), sum(each.energy_pj for each in everything))
 
-    def peak_operations_per_tick(self, ticks_per_second: Fraction) -> Fraction | None:
+    def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
         rates = [
             rate.exact
             for lane in self.dtype.values()
@@ -99,14 +101,25 @@ class Vector(Unit):
         ]
         return None if self.chained or not rates else self.lanes.value / min(rates)
 
-    def _functions(self, op: Operation, controls: Controls) -> list[Function]:
+    def energy_numbers(
+        self, energies: Energies
+    ) -> Iterable[tuple[str, Anything | None, Number[float]]]:
+        for name, rates in self.dtype.items():
+            key, given = f"dtype.{name}.pj_per_element", rates.pj_per_element
+            for function in ("add", "multiply", "exp"):
+                yield f"{key} ({function})", given, energies.element(function, name)
+
+    def _functions(
+        self, op: Operation, controls: Controls, energies: Energies
+    ) -> list[Function]:
         """The functions of an op at the rates of their dtypes."""
         found: list[Function] = []
         for (name, kind), size in work_of(op, controls).elements.items():
             rates = self.dtype[kind]
             number = rates.ticks(name)
             if number is not None:
-                energy = size * float(rates.pj_per_element)
+                default = energies.element(name, kind)
+                energy = size * picojoules(rates.pj_per_element, default)
                 found.append(Function(name, size * number.exact, number, energy))
         return found
 
