@@ -1,6 +1,7 @@
 """The node that carries a state from firing to firing."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -119,7 +120,8 @@ class ScanOp(NodeOp):
         for init, state in zip(self.inits, self.states, strict=True):
             if not isinstance(state, TensorType):
                 raise VerifyException(f"expected states that are tensors, got {state}")
-            if init.type != state.element_type:
+            kind = cast("TensorType[Attribute]", state).element_type
+            if init.type != kind:
                 raise VerifyException(
-                    f"expected an initial value of {state.element_type}, got {init.type}"
+                    f"expected an initial value of {kind}, got {init.type}"
                 )

@@ -26,6 +26,7 @@ from dfc.runtime.interpreter.machine import Machine
 from dfc.runtime.interpreter.naming import describe, identities, layer
 from dfc.runtime.interpreter.order import Clock, Place, Step
 from dfc.runtime.interpreter.quantize import quantize
+from dfc.runtime.interpreter.trips import Rows
 from dfc.runtime.interpreter.written import written_arguments
 from dfc.runtime.machine import Target, lanes_of
 
@@ -37,6 +38,8 @@ class Loops:
     sizes: tuple[int, ...]
     fixed: dict[int, int] = field(default_factory=dict[int, int])
     """Loops that are run one by one, with where they are."""
+    firings: int = 0
+    """How many of the first loops are not the op's own, but run over firings of a body."""
 
 
 class Evaluator(Interpreter):
@@ -58,6 +61,8 @@ class Evaluator(Interpreter):
         self.loops: list[Loops] = []
         self.trips: list[tuple[int, ...]] = []
         """Where the stream nodes are whose bodies run."""
+        self.rows: list[Rows | None] = []
+        """How far the innermost trips go in the graphs that run."""
         self.path: list[str] = []
         """The calls that are running, outermost first."""
         self.kernel = ""

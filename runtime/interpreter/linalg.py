@@ -84,7 +84,8 @@ class LinalgFunctions(InterpreterFunctions):
     ) -> PythonValues:
         """Where a loop is, for all its trips at once."""
         assert isinstance(interpreter, Evaluator)
-        loops, d = interpreter.loops[-1], op.dim.value.data
+        loops = interpreter.loops[-1]
+        d = op.dim.value.data + loops.firings
         shape = [1] * len(loops.sizes)
         if d in loops.fixed:
             return (np.full(shape, loops.fixed[d], np.int64),)

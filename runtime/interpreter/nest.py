@@ -10,7 +10,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.interpreter import PythonValues
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineMap
+from xdsl.ir.affine import AffineExpr, AffineMap
 
 from dfc.runtime.interpreter.affine import from_loops, in_loops, loop_sizes, projected
 from dfc.runtime.interpreter.contraction import accumulator, contract
@@ -46,6 +46,12 @@ class Nest:
     out_maps: list[AffineMap]
     out_shapes: list[tuple[int, ...]]
     types: Sequence[Any]
+    firings: int = 0
+    """1 when the first loop is over the firings of the body that the op stands in."""
+
+    def space(self, fixed: dict[int, int] | None = None) -> Loops:
+        """The loops as `linalg.index` sees them."""
+        return Loops(self.sizes, fixed or {}, self.firings)
 
     def results(self, values: Sequence[Any]) -> PythonValues:
         """Results over the loops, in the shape of the outputs."""
@@ -57,12 +63,31 @@ class Nest:
         )
 
 
+def over_firings(one: AffineMap, own: bool) -> AffineMap:
+    """A map behind one more loop, which indexes the operand's first axis if it has `own` values."""
+    dims = [AffineExpr.dimension(d + 1) for d in range(one.num_dims)]
+    moved = one.replace_dims_and_symbols(dims, [], one.num_dims + 1, 0).results
+    first = (AffineExpr.dimension(0),) if own else ()
+    return AffineMap(one.num_dims + 1, 0, (*first, *moved))
+
+
 def run_structured(
-    evaluator: Evaluator, op: LinalgStructuredOperation, args: PythonValues
+    evaluator: Evaluator,
+    op: LinalgStructuredOperation,
+    args: PythonValues,
+    own: Sequence[bool] = (),
 ) -> PythonValues:
-    """Any op of `linalg` that has maps, iterators and a body."""
+    """
+    Any op of `linalg` that has maps, iterators and a body.
+
+    With `own` it runs for many firings at once: an operand that has its own value in each has
+    one more axis in front, as all results do, and the last operands, which they replace.
+    """
     maps = [one.data for one in op.get_indexing_maps()]
     kinds = [str(kind.data) for kind in op.get_iterator_types()]
+    if own:
+        maps = [over_firings(one, each) for one, each in zip(maps, own, strict=True)]
+        kinds = ["parallel", *kinds]
     sizes = loop_sizes(maps, [np.shape(arg) for arg in args])
     reduced = frozenset(d for d, kind in enumerate(kinds) if kind != "parallel")
     inputs = len(op.inputs)
@@ -77,6 +102,7 @@ def run_structured(
         out_maps=maps[inputs:],
         out_shapes=[np.shape(arg) for arg in args[inputs:]],
         types=[value.type for value in op.outputs],
+        firings=int(bool(own)),
     )
     return nest.results(run_nest(evaluator, nest))
 
@@ -84,7 +110,7 @@ def run_structured(
 def run_nest(evaluator: Evaluator, nest: Nest) -> Sequence[Any]:
     """The results over the loops: all at once, by reduction, or reduced loop by loop."""
     if not nest.reduced:
-        with evaluator.loop_space(Loops(nest.sizes)):
+        with evaluator.loop_space(nest.space()):
             return evaluator.run_block(nest.block, nest.operands)
     folds = find_folds(nest.block, len(nest.out_maps))
     if folds is None or any(projected(one) is None for one in nest.out_maps):
@@ -164,7 +190,7 @@ def values_over(
         if isinstance(op, Operation) and op.parent is nest.block and op not in needed:
             needed.add(op)
             stack += [value.owner for value in op.operands]
-    with evaluator.loop_space(Loops(nest.sizes)):
+    with evaluator.loop_space(nest.space()):
         evaluator.push_scope()
         evaluator.set_values(zip(nest.block.args, nest.operands, strict=True))
         for op in nest.block.ops:
@@ -184,7 +210,7 @@ def run_in_order(evaluator: Evaluator, nest: Nest) -> Sequence[Any]:
     order = sorted(nest.reduced)
     for at in product(*(range(nest.sizes[d]) for d in order)):
         fixed = dict(zip(order, at, strict=True))
-        with evaluator.loop_space(Loops(nest.sizes, fixed)):
+        with evaluator.loop_space(nest.space(fixed)):
             args = [at_trip(value, fixed) for value in inputs]
             olds = evaluator.run_block(nest.block, [*args, *olds])
     return olds

@@ -16,7 +16,8 @@ from dfc.runtime.interpreter.dtypes import Array
 from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.firing import fire, initial
 from dfc.runtime.interpreter.naming import describe
-from dfc.runtime.interpreter.tiles import Trip, trips_of
+from dfc.runtime.interpreter.tiles import trips_of
+from dfc.runtime.interpreter.trips import Trip
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """`stream` on tensors: a graph runs node by node, each over whole streams."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from xdsl.interpreter import (
@@ -14,72 +14,108 @@ from xdsl.interpreter import (
     impl_terminator,
     register_impls,
 )
-from xdsl.ir import SSAValue
 
 from dfc.dialects import stream
-from dfc.dialects.stream import stream_type
+from dfc.dialects.stream import StreamType, stream_type
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of
+from dfc.runtime.interpreter.converted import converted
+from dfc.runtime.interpreter.dtypes import Array, constant, shape_of
 from dfc.runtime.interpreter.evaluator import Evaluator
-from dfc.runtime.interpreter.firing import fire, initial
+from dfc.runtime.interpreter.firing import Body, Compute, initial
 from dfc.runtime.interpreter.memory import View
 from dfc.runtime.interpreter.naming import describe
 from dfc.runtime.interpreter.network import run_network
-from dfc.runtime.interpreter.tiles import Trip, flat, tile_of, trips_of
+from dfc.runtime.interpreter.tokens import (
+    cut,
+    delayed,
+    empty,
+    joined,
+    repeated,
+    windows,
+)
+from dfc.runtime.interpreter.trips import Firings, Rows
 
-Tokens = list[Array]
-"""A whole stream, in the order of its trips."""
+
+def firings(evaluator: Evaluator, counts: tuple[int, ...]) -> Firings:
+    """The trips of a node of the graph that runs."""
+    return Firings(counts, evaluator.rows[-1])
 
 
-def tokens_at(
-    streams: Sequence[SSAValue], args: Sequence[Tokens], trip: Trip
-) -> list[Any]:
-    """Each operand's token for a trip; one of fewer trips is held."""
-    return [
-        tokens[flat(trip, stream_type(value).counts)]
-        for value, tokens in zip(streams, args, strict=True)
-    ]
+def body_of(evaluator: Evaluator, op: Compute, args: PythonValues) -> Body:
+    """A node's body with its operands."""
+    count, counts = len(op.streams), stream.node_trips(op.streams)
+    return Body(evaluator, op, counts, args[:count], args[count:])
+
+
+def store(
+    into: Sequence[Array], rank: int, numbers: Array, values: Sequence[Array]
+) -> None:
+    """Put the tokens of the trips with these numbers into new streams."""
+    for tokens, value in zip(into, values, strict=True):
+        tokens.reshape(-1, *tokens.shape[rank:])[numbers] = value
+
+
+def fold(
+    evaluator: Evaluator, body: Body, kept: int, made: Sequence[Array]
+) -> list[Array]:
+    """
+    Fire a node that carries states, which start anew with each trip of the first `kept` dimensions.
+
+    What is yielded behind the states goes into the streams `made`. Gives the last states.
+    """
+    runs = firings(evaluator, body.counts).runs(kept)
+    states = [np.stack([start] * len(runs)) for start in initial(body.op)]
+    for numbers in runs.T:
+        (now,) = np.nonzero(numbers >= 0)
+        results = body.fire(numbers[now], [state[now] for state in states])
+        for state, value in zip(states, results[: len(states)], strict=True):
+            state[now] = value
+        store(made, len(body.counts), numbers[now], results[len(states) :])
+    return states
+
+
+def kinds(op: Compute) -> list[StreamType]:
+    """The types of a node's results."""
+    return [stream_type(result) for result in op.outputs]
 
 
 @register_impls
 class StreamFunctions(InterpreterFunctions):
-    """One method per node; streams are lists of tokens."""
+    """One method per node; a stream is an array with an axis per trip."""
 
     @impl(stream.GraphOp)
     def graph(
         self, interpreter: Interpreter, op: stream.GraphOp, args: PythonValues
     ) -> PythonValues:
-        """On tensors node by node, on buffers token by token."""
+        """On tensors node by node, on buffers and round cycles token by token."""
         assert isinstance(interpreter, Evaluator)
-        if any(writes_to_memory(node) for node in op.body.block.ops):
-            run_network(interpreter, op)
-            return ()
-        return interpreter.run_block(op.body.block, ())
+        rows = None if op.bound is None else Rows(op.bound.data, cast("Any", args))
+        interpreter.rows.append(rows)
+        if any(writes_to_memory(node) for node in op.body.block.ops) or has_cycle(op):
+            results = run_network(interpreter, op)
+        else:
+            results = interpreter.run_block(op.body.block, ())
+        interpreter.rows.pop()
+        return results
 
     @impl(stream.ReadOp)
     def read(
         self, interpreter: Interpreter, op: stream.ReadOp, args: PythonValues
     ) -> PythonValues:
         """All tiles of a tensor."""
-        kind, source = stream_type(op.tokens), args[0]
-        if isinstance(source, View):
+        if isinstance(args[0], View):
             raise ExecutionError(f"{describe(op)} reads a buffer in a graph on tensors")
-        tiles = (
-            tile_of(kind, trip, np.shape(source)) for trip in trips_of(kind.counts)
-        )
-        return ([tile.padded(source[tile.index]) for tile in tiles],)
+        return (cut(stream_type(op.tokens), args[0]),)
 
     @impl(stream.WriteOp)
     def write(
         self, interpreter: Interpreter, op: stream.WriteOp, args: PythonValues
     ) -> PythonValues:
         """A tensor of tiles."""
-        kind, made = stream_type(op.tokens), op.result[0].type
-        result = np.zeros(shape_of(made), dtype_of(made))
-        for trip, token in zip(trips_of(kind.counts), args[0], strict=True):
-            tile = tile_of(kind, trip, result.shape)
-            result[tile.index] = tile.cut(token)
-        return (result,)
+        assert isinstance(interpreter, Evaluator)
+        kind = stream_type(op.tokens)
+        numbers = firings(interpreter, kind.counts).numbers
+        return (joined(kind, args[0], shape_of(op.result[0].type), numbers),)
 
     @impl(stream.MapOp)
     def map(
@@ -87,13 +123,10 @@ class StreamFunctions(InterpreterFunctions):
     ) -> PythonValues:
         """One firing per trip."""
         assert isinstance(interpreter, Evaluator)
-        count, trips = len(op.streams), stream.node_trips(op.streams)
-        made: list[Tokens] = [[] for _ in op.outputs]
-        for trip in trips_of(trips):
-            tokens = tokens_at(op.streams, args[:count], trip)
-            results = fire(interpreter, op, trip, [*tokens, *args[count:]])
-            for tokens, value in zip(made, results, strict=True):
-                tokens.append(value)
+        body = body_of(interpreter, op, args)
+        numbers = firings(interpreter, body.counts).numbers
+        made = [empty(kind) for kind in kinds(op)]
+        store(made, len(body.counts), numbers, body.fire(numbers))
         return tuple(made)
 
     @impl(stream.ReduceOp)
@@ -102,20 +135,44 @@ class StreamFunctions(InterpreterFunctions):
     ) -> PythonValues:
         """One firing per trip; a result whenever the inner trips are through."""
         assert isinstance(interpreter, Evaluator)
-        count, trips = len(op.streams), stream.node_trips(op.streams)
-        outer = stream_type(op.outputs[0]).counts
-        made: list[Tokens] = [[] for _ in op.outputs]
-        for head in trips_of(outer):
-            olds = initial(op)
-            for tail in trips_of(trips[len(outer) :]):
-                trip = (*head, *tail)
-                tokens = tokens_at(op.streams, args[:count], trip)
-                olds = list(
-                    fire(interpreter, op, trip, [*olds, *tokens, *args[count:]])
-                )
-            for tokens, value in zip(made, olds, strict=True):
-                tokens.append(value)
+        outer = kinds(op)[0].counts
+        states = fold(interpreter, body_of(interpreter, op, args), len(outer), ())
+        return tuple(state.reshape(*outer, *state.shape[1:]) for state in states)
+
+    @impl(stream.ScanOp)
+    def scan(
+        self, interpreter: Interpreter, op: stream.ScanOp, args: PythonValues
+    ) -> PythonValues:
+        """One firing per trip; the states start anew with the inner trips."""
+        assert isinstance(interpreter, Evaluator)
+        body = body_of(interpreter, op, args)
+        made = [empty(kind) for kind in kinds(op)]
+        fold(interpreter, body, len(body.counts) - op.over.value.data, made)
         return tuple(made)
+
+    @impl(stream.RepeatOp)
+    def repeat(
+        self, interpreter: Interpreter, op: stream.RepeatOp, args: PythonValues
+    ) -> PythonValues:
+        """Each token over the further trips."""
+        rank = len(stream_type(op.tokens).counts)
+        return (repeated(args[0], rank, stream_type(op.out).counts[rank:]),)
+
+    @impl(stream.WindowOp)
+    def window(
+        self, interpreter: Interpreter, op: stream.WindowOp, args: PythonValues
+    ) -> PythonValues:
+        """The last tokens at each trip."""
+        rank = len(stream_type(op.tokens).counts)
+        fill = 0 if op.fill is None else constant(op.fill)
+        return (windows(args[0], rank, op.size.value.data, fill),)
+
+    @impl(stream.ConvertOp)
+    def convert(
+        self, interpreter: Interpreter, op: stream.ConvertOp, args: PythonValues
+    ) -> PythonValues:
+        """Other tiles of the same tensor."""
+        return (converted(stream_type(op.tokens), stream_type(op.out), args[0]),)
 
     @impl(stream.ForkOp)
     def fork(
@@ -128,8 +185,12 @@ class StreamFunctions(InterpreterFunctions):
     def fifo(
         self, interpreter: Interpreter, op: stream.FifoOp, args: PythonValues
     ) -> PythonValues:
-        """The same stream: a depth changes no value."""
-        return args
+        """The same stream, behind the initial tokens: a depth changes no value."""
+        assert isinstance(interpreter, Evaluator)
+        counts = stream_type(op.out).counts
+        initial = [constant(number) for number in op.initial or ()]
+        numbers = firings(interpreter, counts).numbers
+        return (delayed(args[0], len(counts), initial, numbers),)
 
     @impl(stream.IndexOp)
     def index(
@@ -150,3 +211,14 @@ class StreamFunctions(InterpreterFunctions):
 def writes_to_memory(node: Any) -> bool:
     """Whether a node of a graph writes to a buffer."""
     return isinstance(node, stream.WriteOp) and node.target is not None
+
+
+def has_cycle(graph: stream.GraphOp) -> bool:
+    """Whether a node uses a stream that stands below it: what it gives comes back to it."""
+    block = graph.body.block
+    place = {op: number for number, op in enumerate(block.ops)}
+    return any(
+        place.get(cast("Any", operand.owner), -1) > number
+        for op, number in place.items()
+        for operand in op.operands
+    )

@@ -8,21 +8,12 @@ import numpy as np
 
 from dfc.dialects.stream import StreamType
 from dfc.runtime.interpreter.dtypes import Array
-
-Trip = tuple[int, ...]
+from dfc.runtime.interpreter.trips import Trip
 
 
 def trips_of(counts: Sequence[int]) -> Iterator[Trip]:
     """All trips, row-major."""
     return product(*(range(count) for count in counts))
-
-
-def flat(trip: Sequence[int], counts: Sequence[int]) -> int:
-    """The number of a trip in row-major order; `counts` may be a prefix."""
-    number = 0
-    for i, count in zip(trip, counts, strict=False):
-        number = number * count + i
-    return number
 
 
 @dataclass(frozen=True)
