@@ -2,10 +2,11 @@
 
 from xdsl.ir import Dialect
 
-from dfc.dialects.stream.converters import ConvertOp
+from dfc.dialects.stream.converters import ConvertOp, convert_phases
 from dfc.dialects.stream.edges import FifoOp, ForkOp, ReadOp, WriteOp
 from dfc.dialects.stream.graph import GraphOp, YieldOp
 from dfc.dialects.stream.nodes import IndexOp, MapOp, ReduceOp, body_yield, node_trips
+from dfc.dialects.stream.phases import Phases
 from dfc.dialects.stream.scans import ScanOp
 from dfc.dialects.stream.tiles import covers, tile_ranges
 from dfc.dialects.stream.timing import NodeOp, node_name, node_names
@@ -20,6 +21,7 @@ __all__ = [
     "IndexOp",
     "MapOp",
     "NodeOp",
+    "Phases",
     "ReadOp",
     "ReduceOp",
     "RepeatOp",
@@ -30,6 +32,7 @@ __all__ = [
     "WriteOp",
     "YieldOp",
     "body_yield",
+    "convert_phases",
     "covers",
     "node_name",
     "node_names",

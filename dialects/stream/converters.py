@@ -12,6 +12,8 @@ from xdsl.traits import HasParent
 from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.stream.graph import GraphOp
+from dfc.dialects.stream.phases import Phases, phases_between
+from dfc.dialects.stream.tiles import tile_ranges
 from dfc.dialects.stream.timing import NodeOp
 from dfc.dialects.stream.types import StreamType, stream_type
 from dfc.dialects.utils import AllocatesResults, expect
@@ -49,3 +51,25 @@ class ConvertOp(NodeOp):
             )
         rank, found = len(source.get_shape()), len(made.get_shape())
         expect(rank == found, f"tokens of rank {rank}", f"rank {found}")
+        self._verify_tensor()
+
+    def _verify_tensor(self) -> None:
+        source, made = stream_type(self.tokens), stream_type(self.out)
+        lows = [low for low, _ in tile_ranges(source.map.data, source.counts)]
+        expect(
+            min(lows, default=0) >= 0,
+            "tiles from 0 on",
+            f"a tile at {min(lows, default=0)}",
+        )
+        expect(
+            phases_between(source, made) is not None,
+            "results made of the operand's tokens",
+            "elements that none of them has",
+        )
+
+
+def convert_phases(op: ConvertOp) -> Phases:
+    """When a converter takes and gives tokens, from its types alone."""
+    found = phases_between(stream_type(op.tokens), stream_type(op.out))
+    assert found is not None, "a verified converter has phases"
+    return found
