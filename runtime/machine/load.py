@@ -20,7 +20,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute
 
 from dfc.runtime.errors import TargetError
-from dfc.runtime.machine.explain import sentence
+from dfc.runtime.machine.explain import known_keys, sentence
 from dfc.runtime.machine.target import Target
 
 SET = "set by the user"
@@ -152,7 +152,9 @@ def _override(data: dict[str, Any], key: str, value: object, label: str) -> None
     """Put a value at a dotted key; a number becomes one that the user assumes."""
     *path, last = key.split(".")
     table = data
-    for part in path:
+    for depth, part in enumerate(path):
+        if part not in table and part in known_keys(path[:depth], data):
+            table[part] = {}
         found = table.get(part)
         if not isinstance(found, dict):
             near = get_close_matches(part, table, n=1)

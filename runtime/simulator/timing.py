@@ -1,6 +1,6 @@
 """The time of one op on its resources: launches by their unit's model, copies by the lanes they take."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, prod
@@ -11,11 +11,14 @@ from xdsl.ir import Operation, SSAValue
 
 from dfc.dialects import accel, tier
 from dfc.dialects.utils import element, shape
+from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Access, Lane, Target, lanes_of, weakest
+from dfc.runtime.machine.access import Direction
 from dfc.runtime.machine.cost import Part, Term, round_up
 from dfc.runtime.machine.structure import element_bytes
-from dfc.runtime.machine.work import work_of
+from dfc.runtime.machine.work import Work, work_of
 from dfc.runtime.simulator.control import evaluator
+from dfc.runtime.simulator.graphs import GraphLaunch, graph_in
 
 
 class Category(NamedTuple):
@@ -50,6 +53,8 @@ class Timing:
     spent: Spent
     tail_spent: Spent
     counters: Mapping[Counter, float]
+    fifos: tuple[EdgeRun, ...] = ()
+    """The FIFOs of a graph that is launched as a whole."""
 
     @property
     def hold(self) -> int:
@@ -88,13 +93,23 @@ def launch_timing(
     unit = op.unit.data
     operands = (*op.inputs, *op.outs)
     tiers = tuple(_tier(value) for value in operands)
-    body = [each for each in op.body.block.ops if each.name != "accel.yield"]
-    cost = target.unit[unit].cost(body, evaluator(known), Access(target, unit, tiers))
+    access, controls = Access(target, unit, tiers), evaluator(known)
+    graph = graph_in(op)
+    if graph is not None:
+        held = GraphLaunch(target, op, graph, access, controls)
+        cost, work, fifos = held.cost, operations(held.works), held.run.edges
+    else:
+        body = [each for each in op.body.block.ops if each.name != "accel.yield"]
+        cost = target.unit[unit].cost(body, controls, access)
+        work, fifos = operations((1, work_of(each, controls)) for each in body), ()
     resource = f"unit.{unit}"
     counters: dict[Counter, float] = {Counter("launches", kernel, unit): 1}
     for name in (resource, *cost.holds):
         counters[Counter("busy", kernel, name)] = cost.cycles
-    _add(counters, Counter("operations", kernel, unit), operations(body, known))
+    _add(counters, Counter("operations", kernel, unit), work)
+    for fifo in fifos:
+        counters[Counter("starved", kernel, fifo.name)] = fifo.starved_cycles
+        counters[Counter("blocked", kernel, fifo.name)] = fifo.blocked_cycles
     _add(counters, Counter("energy", kernel, resource), cost.energy_pj)
     for moved in cost.moved:
         place = tiers[moved.operand]
@@ -106,16 +121,16 @@ def launch_timing(
         spent=_spent(kernel, resource, cost.terms),
         tail_spent=_spent(kernel, resource, cost.latency),
         counters=counters,
+        fifos=tuple(fifos),
     )
 
 
-def operations(
-    body: Sequence[Operation], known: Callable[[SSAValue], int | None]
-) -> int:
-    """What a body computes: two operations per multiply-accumulate, one per elementwise function."""
-    works = [work_of(op, evaluator(known)) for op in body]
-    macs = sum(sum(work.macs.values()) for work in works)
-    return 2 * macs + sum(sum(work.elements.values()) for work in works)
+def operations(works: Iterable[tuple[int, Work]]) -> int:
+    """How often what is computed, as operations: two per multiply-accumulate, one per elementwise function."""
+    return sum(
+        times * (2 * sum(work.macs.values()) + sum(work.elements.values()))
+        for times, work in works
+    )
 
 
 def _add(counters: dict[Counter, float], key: Counter, amount: float) -> None:
@@ -159,6 +174,27 @@ def contiguous_runs(value: SSAValue) -> tuple[int, int]:
     return prod(dims) // run, run
 
 
+def _ways(
+    target: Target, place: str, direction: Direction, peer: str, value: SSAValue
+) -> list[tuple[Lane, Fraction]]:
+    """
+    The lanes of one side of a copy at the rates of its access pattern, each with its least ticks.
+
+    Channels take no less than it takes to open the rows that the runs stand in.
+    """
+    table = target.tier[place]
+    runs, run = contiguous_runs(value)
+    size = run * element_bytes(element(value))
+    lanes = lanes_of(
+        target, place, direction, (peer,), pattern=table.pattern(runs, size)
+    )
+    rows = table.row_ns(runs, size) * target.ticks_per_second / 10**9
+    return [
+        (lane, rows if lane.resource.startswith("tier.") else Fraction())
+        for lane in lanes
+    ]
+
+
 def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
     """
     The time of a copy: the longest of its lanes, then the latency of both tiers.
@@ -167,8 +203,8 @@ def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
     """
     source, goal = tier.tier_of(op.source), tier.tier_of(op.target)
     sides = (
-        (op.source, source, lanes_of(target, source, "read", (goal,)), "read"),
-        (op.target, goal, lanes_of(target, goal, "write", (source,)), "written"),
+        (op.source, source, _ways(target, source, "read", goal, op.source), "read"),
+        (op.target, goal, _ways(target, goal, "write", source, op.target), "written"),
     )
     ticks: dict[str, Fraction] = {}
     lanes: dict[str, Lane] = {}
@@ -177,10 +213,9 @@ def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
     }
     for value, place, used, name in sides:
         size = burst_bytes(value, target.tier[place].burst_bytes.value)
-        for lane in used:
-            ticks[lane.resource] = ticks.get(lane.resource, Fraction()) + lane.ticks(
-                size
-            )
+        for lane, least in used:
+            taken = max(lane.ticks(size), least)
+            ticks[lane.resource] = ticks.get(lane.resource, Fraction()) + taken
             lanes[lane.resource] = lane
         _add_bytes(counters, target, Counter(name, kernel, place), size)
     slowest = max(ticks, key=lambda name: ticks[name], default=None)
