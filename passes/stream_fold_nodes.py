@@ -13,11 +13,11 @@ Fold the nodes that only hand tokens on into the nodes that make or take them.
     %c = stream.reduce (%a) -> (!total) { … }
     %e = stream.map (%b, %c) -> (!one) { … }
 
-A `fork` goes into the node before it, which then writes each copy itself; a `fork` of a `repeat` or
-of a `read` in place becomes one of these per copy. A `repeat` goes into the `map`, `reduce` or `scan` behind
+A `fork` goes into the node before it, which then writes each copy itself; a `fork` of a `repeat`
+becomes one of these per copy. A `repeat` goes into the `map`, `reduce` or `scan` behind
 it, which holds the token over its inner trips, unless no other operand brings those trips. A `read`
-goes into the node behind it, which then indexes the tensor itself, unless a tile stands over the
-tensor's edge or the stream only goes on to a `write`. A `stream.fifo` between keeps both nodes
+goes into the node behind it, which then indexes the tensor itself (a `fork` too, so that no tensor
+is read twice), unless a tile stands over the tensor's edge or the stream only goes on to a `write`. A `stream.fifo` between keeps both nodes
 apart. Each node that goes takes the latency of its firing with it, and the FIFO before or behind it;
 tokens and values do not change.
 """
@@ -89,12 +89,12 @@ def rebuilt(
     )
 
 
-def copies_of(op: stream.RepeatOp | stream.ReadOp, count: int) -> list[Operation]:
+def copies_of(op: stream.RepeatOp, count: int) -> list[stream.RepeatOp]:
     """The node `count` times; the first keeps its label."""
-    made: list[stream.RepeatOp | stream.ReadOp] = [op.clone() for _ in range(count)]
+    made = [op.clone() for _ in range(count)]
     for each in made[1:]:
         each.label = None
-    return list[Operation](made)
+    return made
 
 
 class FoldFork(RewritePattern):
@@ -114,13 +114,9 @@ class FoldFork(RewritePattern):
             new = node.results[index : index + count]
             kept = [*node.results[:index], new[0], *node.results[index + count :]]
             rewriter.replace(made.op, node, kept)
-        elif isinstance(made.op, stream.ReadOp) and made.op.in_place is not None:
-            reads = copies_of(made.op, len(used))
-            new = [read.results[0] for read in reads]
-            rewriter.replace(made.op, reads, new[:1])
         elif isinstance(made.op, stream.RepeatOp):
             repeats = copies_of(made.op, len(used))
-            new = [repeat.results[0] for repeat in repeats]
+            new = [repeat.out for repeat in repeats]
             fork = stream.ForkOp(made.op.tokens, len(used))
             for repeat, copy in zip(repeats, fork.copies, strict=True):
                 repeat.operands = [copy]
@@ -144,20 +140,13 @@ class FoldRepeat(RewritePattern):
             rewriter.replace(op, [], [once])
 
 
-def indexes(user: Operation | None) -> bool:
-    """Whether a node can index a tensor itself; a fork can when all behind it do."""
-    if isinstance(user, stream.ForkOp):
-        users = [sole_user(copy) for copy in user.copies]
-        return any(users) and all(indexes(each) for each in users if each is not None)
-    return isinstance(user, Firing | stream.RepeatOp | stream.WindowOp)
-
-
 class FoldRead(RewritePattern):
     """A consumer that indexes the tensor itself, instead of a `read` before it."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: stream.ReadOp, rewriter: PatternRewriter) -> None:
-        if op.in_place is not None or not indexes(sole_user(op.tokens)):
+        takers = Firing | stream.ForkOp | stream.RepeatOp | stream.WindowOp
+        if op.in_place is not None or not isinstance(sole_user(op.tokens), takers):
             return
         try:
             verify_views(stream.stream_type(op.tokens), op.source)

@@ -23,8 +23,8 @@ def test_values_stay():
     before = parse(TEXT)
     assert left(before) == (5, 3, 6, 0)
     after = check_values(before, StreamFoldNodesPass())
-    # `@stay` keeps its fork and its repeat; two reads of `@both_ways` were one, and `@stay` has two
-    assert left(after) == (1, 1, 7, 5)
+    # `@both_ways` keeps the fork that reads, `@stay` its fork, its repeat and its two reads
+    assert left(after) == (2, 1, 6, 4)
 
 
 @pytest.mark.parametrize(

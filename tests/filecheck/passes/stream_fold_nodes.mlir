@@ -50,10 +50,11 @@ func.func @all(%x: tensor<4x6xf32>) -> (tensor<4x6xf32>, tensor<4x1xf32>) {
   func.return %r0, %r1 : tensor<4x6xf32>, tensor<4x1xf32>
 }
 
-// A repeated stream that goes two ways is held by both nodes; each indexes the tensor for itself.
+// A repeated stream that goes two ways is held by both nodes; the fork before them, which reads the
+// tensor once for both, is the node that is left.
 // CHECK-LABEL: func.func @both_ways
-// CHECK:         [[A:%.*]] = stream.read %x {label = "rows", in_place}
-// CHECK-NEXT:    [[B:%.*]] = stream.read %x {in_place} :
+// CHECK:         [[X:%.*]] = stream.read %x {label = "rows", in_place}
+// CHECK:         [[A:%.*]], [[B:%.*]] = stream.fork [[X]]
 // CHECK:         stream.map(%{{.*}}, [[A]] :
 // CHECK:         stream.scan([[B]], %{{.*}} : {{.*}}) inits [0.000000e+00 : f32] over 1 -> ({{.*}}, {{.*}}) {
 // CHECK:           stream.yield [[S:%.*]], [[S]], [[S]]
