@@ -7,6 +7,7 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
+from dfc.passes.analysis.block_arguments import append_arguments, erase_arguments
 from dfc.passes.analysis.equal_ops import is_pure
 
 ArgumentAttributes = Mapping[str, Attribute]
@@ -112,8 +113,7 @@ def add_arguments(
 ) -> list[BlockArgument]:
     """New last arguments of the types and names of `likes`, with their attributes."""
     attributes = [*argument_attributes(function), *rows]
-    block = function.body.block
-    made = [block.insert_arg(like.type, len(block.args)) for like in likes]
+    made = append_arguments(function.body.block, (like.type for like in likes))
     for argument, like in zip(made, likes, strict=True):
         argument.name_hint = like.name_hint
     set_argument_attributes(function, attributes)
@@ -129,8 +129,7 @@ def drop_arguments(
     if not gone:
         return
     rows = argument_attributes(function)
-    for index in sorted(gone, reverse=True):
-        function.body.block.erase_arg(function.args[index])
+    erase_arguments(function.body.block, gone)
     kept = [row for index, row in enumerate(rows) if index not in gone]
     set_argument_attributes(function, kept)
     update_type(function)
