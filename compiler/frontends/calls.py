@@ -22,8 +22,8 @@ def connect(
 
     The layers' weights become arguments of the caller, each once, however often it is used.
     """
-    weights = Weights(caller)
     constants = hand_down_constants(caller, callee)
+    weights = Weights(caller)
     own_nodes = callee.inputs()
     for node in list(caller.graph.nodes):
         if node.target is not layer.operator:
@@ -51,6 +51,7 @@ class Weights:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.nodes: dict[int, fx.Node] = function.tied
+        self.last = function.inputs()[-1]
 
     def node(
         self, name: str, tensor: Tensor, inner: fx.Node, like: Argument
@@ -58,8 +59,9 @@ class Weights:
         """The placeholder of a weight, of the shape that it has inside the called function."""
         if id(tensor) not in self.nodes:
             function = self.function
-            with function.graph.inserting_after(function.inputs()[-1]):
+            with function.graph.inserting_after(self.last):
                 node = function.graph.placeholder(name.replace(".", "_"))
+            self.last = node
             node.meta = {"val": inner.meta["val"], "dfc.origin": f":{node.name}"}
             self.nodes[id(tensor)] = node
             function.arguments.append(replace(like, name=name))

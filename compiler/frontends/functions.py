@@ -87,6 +87,15 @@ class Function:
         output = next(n for n in self.graph.nodes if n.op == "output")
         return list(cast("Sequence[Any]", output.args[0]))
 
+    def states(self) -> list[Argument]:
+        """The arguments whose new values are results, the last ones."""
+        return [a for a in self.arguments if a.kind == "state"]
+
+    def own_results(self) -> list[Any]:
+        """The nodes whose values are returned and no new value of an argument."""
+        results = self.results()
+        return results[: len(results) - len(self.states())]
+
 
 def make_function(
     name: str, root: nn.Module, module: fx.GraphModule, signature: Any, strip: str

@@ -11,9 +11,11 @@ from typing import Any, cast
 import torch
 import torch.utils._pytree as pytree
 from torch import Tensor, nn
+from torch._guards import tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from dfc.frontends.functions import Function
 from dfc.frontends.huggingface import PositionedCache, PositionedLayer
 from dfc.frontends.layers import layer_index, repeated
 
@@ -39,7 +41,7 @@ class CacheSlot:
 
 @dataclass
 class LayerFunction:
-    """One traced layer: how it is called, and the operator that stands for the call."""
+    """One layer: how it is called, its trace, and the operator that stands for the call."""
 
     name: str
     path: str
@@ -47,6 +49,7 @@ class LayerFunction:
     leaves: list[Any]
     spec: Any
     metas: list[Tensor]
+    traced: Function | None = None
     operator: Any = None
     apply: Any = None
     out_spec: Any = None
@@ -124,17 +127,22 @@ class Stub(nn.Module):
         return getattr(object.__getattribute__(self, "layer"), name)
 
 
+TraceLayer = Callable[[LayerFunction, FakeTensorMode], Function]
+
+
 class Outliner:
-    """Replaces the repeated layers by operators while a model is traced."""
+    """Replaces the repeated layers by operators while a model is traced; `trace` traces a layer."""
 
     def __init__(
         self,
         model: nn.Module,
         prefix: str,
         mode: FakeTensorMode | None,
+        trace: TraceLayer,
         enabled: bool = True,
     ) -> None:
         self.model = model
+        self.trace = trace
         self.prefix = prefix
         self.mode = mode or FakeTensorMode(allow_non_fake_inputs=True)
         self.functions: dict[Any, LayerFunction] = {}
@@ -175,22 +183,20 @@ class Outliner:
         return function.restore(results)
 
     def _define(self, function: LayerFunction) -> None:
-        """Run the layer once without data for its results' shapes, and define its operator."""
-        with _disable_current_modes(), torch.no_grad(), self.mode:
-            metas = like(function.call(function.empty()))
+        """Trace the layer, apart from the trace that it is called in, and define its operator."""
+        with _disable_current_modes(), tracing(None):
+            function.traced = self.trace(function, self.mode)
+        metas = like([node.meta["val"] for node in function.traced.own_results()])
         name = f"layer_{next(IDENTITIES)}"
         operands = ", ".join(f"Tensor a{i}" for i in range(len(function.metas)))
         results = ", ".join("Tensor" for _ in metas)
         LIBRARY.define(f"{name}({operands}) -> ({results})")
 
-        def fake(*operands: Tensor) -> Any:
-            out = tuple(
-                operands[0].new_empty_strided(m.shape, m.stride(), dtype=m.dtype)
-                for m in metas
-            )
-            return out if len(metas) > 1 else next(iter(out))
+        def on_meta(*_: Tensor) -> Any:
+            out = tuple(like(metas))
+            return out if len(out) > 1 else next(iter(out))
 
-        torch.library.register_fake(f"dfc::{name}", fake, lib=LIBRARY)
+        LIBRARY.impl(name, on_meta, "Meta")
         operator = getattr(torch.ops.dfc, name).default
 
         def call(*operands: Tensor) -> tuple[Tensor, ...]:

@@ -3,7 +3,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import torch
@@ -66,7 +66,7 @@ def trace(
     the prefix `strip`. A result that is the new value of a buffer or an input comes last.
     """
     mode = fake_mode(root)
-    outliner = Outliner(root, name, mode, outline)
+    outliner = Outliner(root, name, mode, partial(trace_layer, strip=strip), outline)
     with torch.no_grad(), outliner.active(), mode or nullcontext():
         module, signature = export(root, inputs)
     function = make_function(name, root, module, signature, strip)
@@ -74,11 +74,13 @@ def trace(
     name_origins(function, strip, "")
     functions = [function]
     for layer in outliner.functions.values():
-        functions.append(trace_layer(layer, outliner.mode, strip))
-        if any(a.kind == "state" for a in functions[-1].arguments):
+        callee = layer.traced
+        assert callee is not None
+        if callee.states():
             return trace(root, inputs, name, strip=strip, outline=False)
-        drop_unused(functions[-1])
-        connect(function, layer, functions[-1], outliner, strip)
+        drop_unused(callee)
+        connect(function, layer, callee, outliner, strip)
+        functions.append(callee)
     drop_unused(function)
     return functions
 
