@@ -32,7 +32,8 @@ class Reason:
         """The reason as one sentence."""
         if self.loss is None:
             return f"a depth of {self.depth - 1} deadlocks"
-        return f"a depth of {self.depth - 1} takes {self.loss} cycles more"
+        cycles = "cycle" if self.loss == 1 else "cycles"
+        return f"a depth of {self.depth - 1} takes {self.loss} {cycles} more"
 
 
 @dataclass(frozen=True)
