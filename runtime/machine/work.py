@@ -233,10 +233,10 @@ def _attention_work(op: attention.SdpaOp, controls: Controls) -> Work:
     )
 
 
-Moved = tuple[tuple[Literal["read", "write"], int], ...]
+BothWays = tuple[tuple[Literal["read", "write"], int], ...]
 
 
-def traffic(ops: Sequence[Operation], controls: Controls) -> dict[int, Moved]:
+def traffic(ops: Sequence[Operation], controls: Controls) -> dict[int, BothWays]:
     """
     Bytes a body reads and writes of each of its operands, by operand index.
 
@@ -249,10 +249,10 @@ def traffic(ops: Sequence[Operation], controls: Controls) -> dict[int, Moved]:
     last = block.last_op
     outputs = list(last.operands) if last is not None else []
     first_output = len(block.args) - len(outputs)
-    found: dict[int, Moved] = {}
+    found: dict[int, BothWays] = {}
     for argument in block.args:
         read = read_bytes(argument, controls)
-        moved: Moved = (("read", read),) if read else ()
+        moved: BothWays = (("read", read),) if read else ()
         if (
             last is not None
             and last.name == "accel.yield"

@@ -80,8 +80,15 @@ class StepRow(Row):
 
 
 class FifoRow(Row):
-    """A FIFO of a stream graph that ran as a whole."""
+    """
+    A FIFO of a stream graph that ran as a whole, over all launches of its kernel.
 
+    `depth` and `peak_occupancy` are in tokens, the latter as the sender counts them. `stalls` are
+    cycles by cause: `starved`, those its taker waited for a token, `blocked`, its giver for room.
+    """
+
+    kernel: str
     name: str
-    depth: int
+    depth: int | None
     peak_occupancy: int
+    stalls: Mapping[str, int]

@@ -1,15 +1,19 @@
 """Calls of a module at program level on its target."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from xdsl.dialects.builtin import ModuleOp
 
 from dfc.runtime.errors import ExecutionError
+from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Target, target_of
 from dfc.runtime.simulator.engine import CallTime, Engine
-from dfc.runtime.simulator.plan import Plan, Values
+from dfc.runtime.simulator.plan import Plan, Values, issues
 from dfc.runtime.simulator.planner import Planner
 from dfc.runtime.simulator.record import Recorder, Timeline
+
+FifoName = tuple[str, str]
+"""The kernel of a FIFO, and its name there."""
 
 __all__ = ["CallTime", "Simulator", "simulate_call"]
 
@@ -40,6 +44,22 @@ class Simulator:
         """The same call op by op, with every event kept."""
         plan = self.planner.plan(function)
         return Recorder(self.target).call(plan, values_of_call(plan, controls or {}))
+
+    def fifos(self) -> Mapping[FifoName, EdgeRun]:
+        """By kernel and name, each FIFO of the graphs launched so far: of several runs, the one that held most."""
+        found: dict[FifoName, EdgeRun] = {}
+        for kernel, fifo in self._fifo_runs():
+            known = found.setdefault((kernel, fifo.name), fifo)
+            if fifo.peak_occupancy > known.peak_occupancy:
+                found[kernel, fifo.name] = fifo
+        return found
+
+    def _fifo_runs(self) -> Iterator[tuple[str, EdgeRun]]:
+        """Every FIFO of every launch that was timed, with its kernel."""
+        for plan in self.planner.plans.values():
+            for issue in issues(plan.body.steps):
+                for timing in issue.known.values():
+                    yield from ((issue.kernel, fifo) for fifo in timing.fifos)
 
     def origins(self) -> Mapping[str, str]:
         """Where each kernel comes from, for the functions called so far."""

@@ -67,6 +67,7 @@ def simulate_language_model(
         simulator.origins(),
         peak_bytes(simulator.planner.functions, entries),
         notes,
+        simulator.fifos(),
     )
     report.record_with(partial(record, simulator, asked))
     return report.model_copy(
@@ -154,7 +155,14 @@ def simulate_function(
     simulator = Simulator(module)
     call = simulator.call(function, controls)
     peaks = peak_bytes(simulator.planner.functions, (function,))
-    report = summarise(simulator.target, [call], simulator.origins(), peaks, notes)
+    report = summarise(
+        simulator.target,
+        [call],
+        simulator.origins(),
+        peaks,
+        notes,
+        simulator.fifos(),
+    )
     asked = Asked(function, controls or {}, function)
     report.record_with(partial(record, simulator, [asked]))
     return report

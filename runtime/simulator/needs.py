@@ -7,6 +7,7 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from dfc.dialects import accel
+from dfc.dialects.stream import GraphOp
 from dfc.runtime.machine.work import is_free
 from dfc.runtime.simulator.control import is_control
 
@@ -69,6 +70,8 @@ def _reaches_work(value: SSAValue) -> bool:
     """Whether a control value in a body reaches an op that is not free."""
     for use in value.uses:
         op = use.operation
+        if isinstance(op.parent_op(), GraphOp):
+            continue  # rates are static: a node's time does not depend on what it computes
         if op.name.startswith("arith.") and is_free(op):
             if any(is_control(r.type) and _reaches_work(r) for r in op.results):
                 return True

@@ -1,6 +1,6 @@
 """Functions as short instruction lists over registers, so that simulating them touches no IR."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.ir import Operation
@@ -141,6 +141,21 @@ def made_by(steps: Sequence[Step]) -> set[int]:
             case Wait():
                 pass
     return found
+
+
+def issues(steps: Iterable[Step]) -> Iterator[Issue]:
+    """The copies and launches among instructions and in the loops and branches there."""
+    for step in steps:
+        match step:
+            case Issue():
+                yield step
+            case Loop():
+                yield from issues(step.body.steps)
+            case Branch():
+                for body in step.bodies:
+                    yield from issues(body.steps)
+            case _:
+                pass
 
 
 Registers = dict[int, None]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import fsum
 
+from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Target, link_rates
 from dfc.runtime.machine.access import channel_names
-from dfc.runtime.report import KernelRow, Report, TierRow, Traffic, UnitRow
+from dfc.runtime.report import FifoRow, KernelRow, Report, TierRow, Traffic, UnitRow
 from dfc.runtime.simulator.engine import CallTime, resource_names
 from dfc.runtime.simulator.maxplus import Composition, add_counters
 from dfc.runtime.simulator.timing import Category
@@ -87,8 +88,9 @@ def summarise(
     origins: Mapping[str, str],
     peaks: Mapping[str, int],
     notes: Sequence[str] = (),
+    fifos: Mapping[tuple[str, str], EdgeRun] | None = None,
 ) -> Report:
-    """The report of calls that follow each other."""
+    """The report of calls that follow each other; `fifos` by kernel and name are those of its graphs."""
     energy = Energy(target)
     whole = total(calls)
     return Report(
@@ -104,7 +106,28 @@ def summarise(
         units=unit_rows(target, whole),
         links=link_rows(target, whole),
         tiers=tier_rows(target, whole.counters, peaks),
+        fifos=fifo_rows(whole.counters, fifos or {}),
         notes=(energy.note, *notes),
+    )
+
+
+def fifo_rows(
+    counters: Quantities, fifos: Mapping[tuple[str, str], EdgeRun]
+) -> tuple[FifoRow, ...]:
+    """A row per FIFO of the graphs that were launched."""
+    return tuple(
+        FifoRow(
+            kernel=kernel,
+            name=name,
+            depth=fifo.depth,
+            peak_occupancy=fifo.peak_occupancy,
+            stalls={
+                cause: int(counters.get(Quantity(cause, kernel, name), 0))
+                for cause in ("starved", "blocked")
+            },
+        )
+        for (kernel, name), fifo in fifos.items()
+        if Quantity("starved", kernel, name) in counters
     )
 
 

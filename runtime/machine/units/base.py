@@ -1,7 +1,7 @@
 """What every kind of unit answers: can it run an op, how long does it take, what does it cost."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -23,6 +23,7 @@ from dfc.runtime.machine.number import (
 )
 from dfc.runtime.machine.structure import dtype
 from dfc.runtime.machine.work import (
+    BothWays,
     Controls,
     Work,
     gathered,
@@ -175,6 +176,10 @@ class Unit(BaseModel):
         """Whether a whole `stream.graph` is one launch of the unit."""
         return False
 
+    def firing_numbers(self) -> tuple[Anything, ...]:
+        """The numbers that latency and interval of a firing rest on, where the kind names them."""
+        return ()
+
     def firing(
         self, ops: Sequence[Operation], access: Access, tiles: int = 1
     ) -> Firing:
@@ -217,10 +222,20 @@ class Unit(BaseModel):
         """Cost of a body on this unit; in-place operands run beside the compute, the slower sets the time."""
         self._check(ops, access)
         effort = self.effort(ops, controls, access)
+        return self.beside(effort, traffic(ops, controls), gathered(ops), access)
+
+    def beside(
+        self,
+        effort: Effort,
+        bytes_of: Mapping[int, BothWays],
+        scattered: Collection[int],
+        access: Access,
+    ) -> Cost:
+        """The cost of an effort beside the bytes of its operands, of which those `scattered` come at random."""
         busy = sum((part.ticks for part in effort.parts), Fraction())
-        handled, scattered = {s.operand for s in effort.streams}, gathered(ops)
+        handled = {s.operand for s in effort.streams}
         loads, streams, moved = Loads(), list(effort.streams), list[Moved]()
-        for operand, directions in traffic(ops, controls).items():
+        for operand, directions in bytes_of.items():
             for direction, size in directions:
                 if operand in handled and direction == "read":
                     continue

@@ -49,6 +49,11 @@ class StreamFabric(Unit):
     def runs(self, op: Operation) -> bool:
         return True
 
+    def firing_numbers(self) -> tuple[Anything, ...]:
+        limits = (self.lanes, self.stages)
+        given = (number for number in limits if number is not None)
+        return (self.latency_cycles, self.interval_cycles, *given)
+
     def firing(
         self, ops: Sequence[Operation], access: Access, tiles: int = 1
     ) -> Firing:
