@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from xdsl.ir import Operation
 
+from dfc.dialects.attention import SdpaOp
 from dfc.passes.analysis.equal_ops import op_key
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_legality import fits
@@ -92,7 +93,16 @@ class UnitChooser:
     def choose(self, group: Group) -> Choice | None:
         """The best way to run a group whose smallest tiles fit in the memories, `None` if there is none."""
         for choice in self.choices(group):
+            if self._crowds_attention(choice):
+                continue
             unit_of = {op: self.target.unit[name] for op, name in choice.items()}
             if fits(group, self.graph, self.target, unit_of):
                 return choice
         return None
+
+    def _crowds_attention(self, choice: Choice) -> bool:
+        """Whether attention is not alone on a unit that holds graphs: its schedule makes the graph."""
+        return len(choice) > 1 and any(
+            isinstance(op, SdpaOp) and self.target.unit[name].holds_graphs
+            for op, name in choice.items()
+        )
