@@ -130,7 +130,7 @@ class Graph:
     edges: tuple[Edge, ...]
 
     @cached_property
-    def node_index(self) -> dict[str, int]:
+    def place(self) -> dict[str, int]:
         """The place of each node by its name."""
         return {node.name: place for place, node in enumerate(self.nodes)}
 
@@ -141,7 +141,7 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """The node of this name."""
-        return self.nodes[self.node_index[name]]
+        return self.nodes[self.place[name]]
 
     def balanced(self) -> None:
         """Check names, depths, times and that every edge carries as many tokens as its target takes."""
@@ -154,7 +154,7 @@ class Graph:
 
     def _expect_edge(self, edge: Edge) -> None:
         for end in (edge.source, edge.target):
-            if end not in self.node_index:
+            if end not in self.place:
                 raise GraphError(
                     f"expected a node of the graph at the end of `{edge.name}`, got `{end}`"
                 )

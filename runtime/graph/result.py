@@ -1,7 +1,11 @@
 """What a run of a graph gives: cycles, and where they went."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+
+from dfc.runtime.graph.layout import BLOCKED, PEAK, STARVED
+from dfc.runtime.graph.model import Edge, Graph
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,53 @@ class Run:
     edges: tuple[EdgeRun, ...]
     skipped_firings: int = 0
     period: Period | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run: the cycles of the first and last firings by node, and the words of the edges."""
+
+    first: Sequence[int]
+    last: Sequence[int]
+    edges: Sequence[Sequence[int]]
+    skipped: int = 0
+    period: Period | None = None
+
+    def run(self, graph: Graph, statistics: bool) -> Run:
+        """The result, by the names of the graph."""
+        cycles = 1 + max(self.last, default=-1)
+        edges = tuple(map(edge_run, repeat(graph), graph.edges, self.edges))
+        stalls: dict[str, dict[str, int]] = {node.name: {} for node in graph.nodes}
+        for edge, each in zip(graph.edges, edges, strict=True):
+            stalls[edge.target][edge.name] = each.starved_cycles
+            of_source = stalls[edge.source]
+            of_source[edge.name] = of_source.get(edge.name, 0) + each.blocked_cycles
+        nodes = tuple(
+            NodeRun(
+                node.name,
+                node.firings,
+                first,
+                last,
+                min(1.0, node.firings * node.interval / cycles),
+                stalls[node.name] if statistics else {},
+            )
+            for node, first, last in zip(
+                graph.nodes, self.first, self.last, strict=True
+            )
+        )
+        return Run(
+            cycles,
+            graph.firings,
+            nodes,
+            edges if statistics else (),
+            self.skipped,
+            self.period,
+        )
+
+
+def edge_run(graph: Graph, edge: Edge, words: Sequence[int]) -> EdgeRun:
+    """An edge from its words in the state."""
+    tokens = edge.produce.total(graph.node(edge.source).firings)
+    return EdgeRun(
+        edge.name, edge.depth, words[PEAK], tokens, words[STARVED], words[BLOCKED]
+    )

@@ -3,8 +3,10 @@
 from typing import Literal
 
 from dfc.runtime.graph.model import Graph
+from dfc.runtime.graph.native import NativeRun
 from dfc.runtime.graph.plain import PlainRun
 from dfc.runtime.graph.result import Run
+from dfc.runtime.graph.schedule import Scheduler
 
 Backend = Literal["auto", "mlir", "numpy"]
 
@@ -24,4 +26,7 @@ def simulate(
     the one that takes it. Errors: `GraphError` for a graph that is not one, `DeadlockError`.
     """
     graph.balanced()
-    return PlainRun(graph).run(statistics)
+    schedule = Scheduler(graph).run()
+    if backend == "numpy":
+        return PlainRun(graph).run(statistics)
+    return NativeRun(graph, schedule, statistics).run(skip)
