@@ -174,11 +174,8 @@ class AttentionEngine(Unit):
         return parts, [stream for stream in (key_stream, value_stream) if stream]
 
     def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
-        return (
-            2
-            * self.lanes.value
-            / min(r.cycles_per_beat.exact for r in self.dtype.values())
-        )
+        beat = min(rates.cycles_per_beat.exact for rates in self.dtype.values())
+        return 2 * self.rows.value * self.lanes.value / beat
 
     def energy_numbers(
         self, energies: Energies
