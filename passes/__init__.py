@@ -16,6 +16,8 @@ PASSES: tuple[str, ...] = (
     "hoist-weights",
     "decompose-ternary-linear",
     "fuse-kernels",
+    "attention-set-schedule",
+    "convert-attention-to-stream",
     "tile-kernels",
     "stream-fold-nodes",
     "stream-set-timing",

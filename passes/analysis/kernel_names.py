@@ -65,12 +65,12 @@ def unique_names(
     names: list[str] = []
     for base, (function, _) in zip(bases, groups, strict=True):
         name = base if len(functions[base]) == 1 else f"{function}_{base}"
-        names.append(_free(name, used))
+        names.append(free_name(name, used))
         used.add(names[-1])
     return names
 
 
-def _free(name: str, used: set[str]) -> str:
+def free_name(name: str, used: set[str]) -> str:
     """The name, with a number from 2 on behind it while it is used."""
     numbered = (f"{name}_{number}" for number in count(2))
     return name if name not in used else next(n for n in numbered if n not in used)
