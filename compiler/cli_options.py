@@ -40,10 +40,11 @@ Dtype = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Seed of random inputs and weights.")]
 
 
-def check_suffix(path: str | None, suffix: str) -> None:
+def check_suffix(path: str | None, *suffixes: str) -> None:
     """Refuse an output file of another kind, before any work is done."""
-    if path is not None and not path.endswith(suffix):
-        message = f"expected an output file that ends in `{suffix}`, got `{path}`"
+    if path is not None and not path.endswith(suffixes):
+        kinds = " or ".join(f"`{suffix}`" for suffix in suffixes)
+        message = f"expected an output file that ends in {kinds}, got `{path}`"
         raise InputError(message, path)
 
 

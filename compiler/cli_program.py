@@ -141,11 +141,23 @@ def simulate(
     batch: Batch = 1,
     dtype: Dtype = None,
     output: Output = None,
+    page: Annotated[
+        str | None,
+        typer.Option(
+            "--report", metavar="X.html", help="Write a page (or the numbers, `.json`)."
+        ),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="X.json", help="Write a trace for Perfetto."),
+    ] = None,
     sets: Set = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a model's time, energy and memory; weights are not needed."""
     check_suffix(output, ".json")
+    check_suffix(page, ".html", ".json")
+    check_suffix(trace, ".json")
     numbers = contexts(context)
     with progress():
         from dfc.api import simulate
@@ -160,8 +172,11 @@ def simulate(
             dtype,
             overrides=overrides(sets),
         )
-    if output is not None:
-        report.save(output)
+        for path in (output, page):
+            if path is not None:
+                report.save(path)
+        if trace is not None:
+            report.save_trace(trace)
     if as_json:
         print(report.to_json())
     else:
