@@ -12,6 +12,7 @@ from dfc.cli_graph import graph
 from dfc.cli_lists import models, passes, targets
 from dfc.cli_opt import opt
 from dfc.cli_program import compile_, run, simulate
+from dfc.cli_reproduce import reproduce
 
 app = typer.Typer(
     name="dfc",
@@ -25,6 +26,7 @@ for name, command in (
     ("run", run),
     ("simulate", simulate),
     ("graph", graph),
+    ("reproduce", reproduce),
     ("opt", opt),
     ("passes", passes),
     ("targets", targets),
@@ -58,7 +60,7 @@ def status(args: Sequence[str]) -> int:
     try:
         return app(args=list(args), prog_name="dfc", standalone_mode=False) or 0
     except typer.TyperException as error:
-        report(error.format_message(), None, "--json" in args)
+        report(error, error.format_message(), None, "--json" in args)
         return error.exit_code
     except typer.Abort:
         return 130
@@ -72,15 +74,19 @@ def status(args: Sequence[str]) -> int:
         explained = explain(error)
         if explained is None:
             raise
-        report(*explained, "--json" in args)
+        report(error, *explained, "--json" in args)
         return 1
 
 
-def report(message: str, where: str | None, as_json: bool) -> None:
+def report(
+    error: BaseException, message: str, where: str | None, in_json: bool
+) -> None:
     """Print an error, if there is more to say than was printed: JSON on stdout, or a sentence on stderr."""
     if not message:
         return
-    if as_json:
-        print(json.dumps({"error": {"message": message, "where": where}}))
+    if in_json:
+        from dfc.diagnostics import as_json
+
+        print(json.dumps(as_json(error, message, where)))
     else:
         print(f"error: {message}", file=sys.stderr)

@@ -8,6 +8,8 @@ from dfc.runtime.report import KernelRow, Report, StepRow, UnitRow
 MEGABYTE = 10**6
 WORTH_SAYING = 0.01
 """The share of a kernel's time below which a stall is left out of the table."""
+SHOWN_FIFOS = 20
+"""FIFOs in the table; `--json` has all of them."""
 SHOWN_STEPS = 4
 """Decode steps side by side; of more than these, the first and the last are shown."""
 
@@ -28,6 +30,8 @@ def print_report(report: Report) -> None:
             for t in report.tiers
         ],
     )
+    if report.fifos:
+        print_fifos(report)
     if report.steps:
         print_steps(report)
     for note in report.notes:
@@ -92,6 +96,22 @@ def stalled(row: KernelRow) -> str:
     """What the kernel's unit waited for, in percent of the kernel's time: the two largest."""
     shares = [(name, n / row.cycles) for name, n in ordered(row.stalls)[:2]]
     return ", ".join(f"{name} {s:.0%}" for name, s in shares if s >= WORTH_SAYING)
+
+
+def print_fifos(report: Report) -> None:
+    """The FIFOs inside the graphs that ran as a whole, the deepest and most stalled first."""
+    rows = sorted(
+        report.fifos, key=lambda row: (-(row.depth or 0), -sum(row.stalls.values()))
+    )
+    cells = [
+        (row.kernel, row.name, row.depth, row.peak_occupancy, *row.stalls.values())
+        for row in rows[:SHOWN_FIFOS]
+    ]
+    columns = ("kernel", "fifo", "depth", "peak tokens")
+    causes = (f"{cause} cycles" for cause in rows[0].stalls)
+    left = len(rows) - len(cells)
+    title = f"FIFOs, {left} shallower ones left out" if left else "FIFOs"
+    print_table(title, (*columns, *causes), cells)
 
 
 def busy_rows(rows: tuple[UnitRow, ...]) -> list[tuple[str, int, float]]:

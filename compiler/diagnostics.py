@@ -1,11 +1,17 @@
 """The sentence for an error that a user's input caused, whoever raised it."""
 
+import sys
+from collections.abc import Mapping
 from errno import EDQUOT, EIO, ENOSPC
+from typing import TYPE_CHECKING
 
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 
 from dfc.errors import DfcError
+
+if TYPE_CHECKING:
+    from dfc.runtime.graph import DeadlockError
 
 
 def explain(error: BaseException) -> tuple[str, str | None] | None:
@@ -31,6 +37,38 @@ def explain(error: BaseException) -> tuple[str, str | None] | None:
             return f"cannot write: {reason}", None
         case _:
             return None
+
+
+def deadlock_in(error: BaseException) -> "DeadlockError | None":
+    """The deadlock of a stream graph that an error is, or was raised for."""
+    if "dfc.runtime.graph" not in sys.modules:
+        return None
+    from dfc.runtime.graph import DeadlockError
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DeadlockError):
+        found = found.__cause__ or found.__context__
+    return found
+
+
+def as_json(
+    error: BaseException, message: str, where: str | None
+) -> Mapping[str, object]:
+    """An error as `--json` prints it; a deadlock has its circle of nodes and FIFOs."""
+    deadlock = deadlock_in(error)
+    if deadlock is None:
+        return {"error": {"message": message, "where": where}}
+    cycle = [
+        {
+            "node": wait.node,
+            "waits_for": wait.what,
+            "fifo": wait.edge,
+            "depth": wait.depth,
+            "of": wait.other,
+        }
+        for wait in deadlock.cycle
+    ]
+    return {"deadlock": {"message": message, "where": where, "cycle": cycle}}
 
 
 def place(op: Operation) -> str:

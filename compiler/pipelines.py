@@ -15,18 +15,35 @@ class Pipeline(NamedTuple):
 
 LEVELS = Pipeline._fields
 
+RAISED = (
+    "raise-ternary",
+    "raise-attention",
+    "canonicalize",
+    "cse",
+    "outline-layers",
+    "hoist-weights",
+)
+
 PIPELINES = {
     "dataflow": Pipeline(
-        tensor=(
-            "raise-ternary",
-            "raise-attention",
-            "canonicalize",
-            "cse",
-            "outline-layers",
-            "hoist-weights",
-        ),
+        tensor=RAISED,
         fused=("decompose-ternary-linear", "fuse-kernels"),
         tiled=("tile-kernels", "hoist-weights"),
+        placed=("place-buffers", "verify-placement"),
+        program=("convert-stream-to-accel",),
+    ),
+    "streaming": Pipeline(
+        tensor=RAISED,
+        fused=("decompose-ternary-linear", "fuse-kernels"),
+        tiled=(
+            "convert-attention-to-stream",
+            "tile-kernels",
+            "hoist-weights",
+            "stream-fold-nodes",
+            "stream-set-timing",
+            "stream-size-fifos",
+            "stream-verify-deadlock",
+        ),
         placed=("place-buffers", "verify-placement"),
         program=("convert-stream-to-accel",),
     ),

@@ -9,7 +9,8 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dfc.dialects import accel, stream
 from dfc.dialects.stream import stream_type
-from dfc.runtime.graph import Run, simulate
+from dfc.runtime.errors import ExecutionError
+from dfc.runtime.graph import DeadlockError, Run, simulate
 from dfc.runtime.graph.extract import graph_of, nest_of, token_bytes
 from dfc.runtime.graph.trips import Nest
 from dfc.runtime.machine import Access, Cost, Target
@@ -49,9 +50,10 @@ def known_symbols(op: stream.GraphOp, controls: Controls) -> Mapping[SSAValue, i
 
 @dataclass(frozen=True)
 class GraphLaunch:
-    """A launch of a graph on a unit, for the control values that `controls` gives."""
+    """A launch of a kernel's graph on a unit, for the control values that `controls` gives."""
 
     target: Target
+    kernel: str
     op: accel.LaunchOp
     graph: stream.GraphOp
     access: Access
@@ -59,8 +61,11 @@ class GraphLaunch:
 
     @cached_property
     def run(self) -> Run:
-        """The run on the engine."""
-        return run_of(self.target, self.graph, self.controls)
+        """The run on the engine; an error that names the kernel where it cannot go on."""
+        try:
+            return run_of(self.target, self.graph, self.controls)
+        except DeadlockError as error:
+            raise ExecutionError(f"kernel `{self.kernel}`: {error}") from error
 
     @property
     def unit(self) -> Unit:

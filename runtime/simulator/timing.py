@@ -96,7 +96,7 @@ def launch_timing(
     access, controls = Access(target, unit, tiers), evaluator(known)
     graph = graph_in(op)
     if graph is not None:
-        held = GraphLaunch(target, op, graph, access, controls)
+        held = GraphLaunch(target, kernel, op, graph, access, controls)
         cost, work, fifos = held.cost, operations(held.works), held.run.edges
     else:
         body = [each for each in op.body.block.ops if each.name != "accel.yield"]

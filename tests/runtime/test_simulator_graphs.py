@@ -3,6 +3,7 @@
 import pytest
 from machine_testing import parse
 
+from dfc.runtime.errors import ExecutionError
 from dfc.runtime.graph import DeadlockError
 from dfc.runtime.report import Report
 from dfc.runtime.simulator import simulate_function
@@ -106,5 +107,9 @@ def test_a_bound_makes_the_time_depend_on_its_control_value():
 
 
 def test_a_deadlock_names_its_circle():
-    with pytest.raises(DeadlockError, match="`exp` waits for room in `held`"):
+    message = "kernel `shares`: .*`exp` waits for room in `held`"
+    with pytest.raises(ExecutionError, match=message) as found:
         report(depth=7)
+    assert isinstance(found.value.__cause__, DeadlockError)
+    nodes = [wait.node for wait in found.value.__cause__.cycle]
+    assert nodes == ["exp", "div", "sum"]

@@ -1,0 +1,123 @@
+"""The pipeline `streaming`: from a text to a launch of whole graphs, its FIFOs, its deadlocks."""
+
+import json
+
+import numpy as np
+import pytest
+
+import dfc
+from dfc.cli import status
+
+ATTENTION = """
+func.func @main(%q: tensor<1x2xNx8xf32>, %k: tensor<1x2xNx8xf32>, %v: tensor<1x2xNx8xf32>) -> tensor<1x2xNx8xf32> {
+  %y = attention.sdpa %q, %k, %v {schedule = #attention.schedule<SCHEDULE>} : tensor<1x2xNx8xf32>, tensor<1x2xNx8xf32>, tensor<1x2xNx8xf32> -> tensor<1x2xNx8xf32>
+  func.return %y : tensor<1x2xNx8xf32>
+}
+"""
+
+
+def attention(schedule: str, n: int = 16) -> str:
+    """Attention of two heads over n tokens."""
+    return ATTENTION.replace("SCHEDULE", schedule).replace("N", str(n))
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a text to a file and give its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "x.mlir"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def simulated(capsys: pytest.CaptureFixture[str], path: str, *options: str):
+    """What `dfc simulate --json` prints."""
+    assert status(["simulate", path, "-t", "stream-abstract", "--json", *options]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_streaming_attention_takes_a_cycle_per_score(capsys, file):
+    # two heads of 16 x 16 scores in one graph, then 4 cycles until the last row is written
+    found = simulated(capsys, file(attention("streaming")))
+    assert found["cycles"] == 2 * 16 * 16 + 4
+    assert {fifo["depth"] for fifo in found["fifos"]} == {2}
+
+
+def test_naive_attention_keeps_two_rows(capsys, file):
+    found = simulated(capsys, file(attention("naive")))
+    deep = {fifo["name"]: fifo for fifo in found["fifos"] if fifo["depth"] > 2}
+    assert {fifo["depth"] for fifo in deep.values()} == {16 + 2}
+    assert set(deep) == {"qk->sub", "exp->div"}
+    assert all(fifo["peak_occupancy"] == 18 for fifo in deep.values())
+    assert all(set(f["stalls"]) == {"starved", "blocked"} for f in deep.values())
+
+
+def test_every_level_computes_the_same():
+    program = dfc.compile(attention("streaming"), target="stream-abstract")
+    draw = np.random.default_rng(0)
+    inputs = [draw.standard_normal((1, 2, 16, 8)).astype(np.float32) for _ in "qkv"]
+    levels = ("tensor", "fused", "tiled", "placed", "program")
+    values = [program.run("main", inputs, level=level)[0] for level in levels]
+    assert np.array_equal(values[0], values[1])
+    np.testing.assert_allclose(values[2], values[0], rtol=1e-5, atol=1e-6)
+    assert np.array_equal(values[2], values[3])
+    assert np.array_equal(values[2], values[4])
+
+
+DEADLOCK = """
+!row = !stream.stream<tensor<1xf32>, [2, 8], affine_map<(d0, d1) -> (d0 * 8 + d1)>>
+!sum = !stream.stream<tensor<1xf32>, [2], affine_map<(d0) -> (d0)>>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @main(%x: memref<16xf32, "memory">) -> memref<16xf32, "memory"> {
+    %y = tier.alloc offset 0 : memref<16xf32, "memory">
+    %e = accel.launch on "fabric" ins(%x : memref<16xf32, "memory">) outs(%y : memref<16xf32, "memory">) {
+    ^bb0(%v: tensor<16xf32>, %old: tensor<16xf32>):
+      %g = stream.graph -> tensor<16xf32> {
+        %s = stream.read %v {label = "x"} : tensor<16xf32> -> !row
+        %a, %b = stream.fork %s {label = "two"} : !row -> (!row, !row)
+        %c = stream.reduce on "fabric" (%a : !row) inits [0.0 : f32] -> (!sum) {
+        ^bb1(%t: tensor<1xf32>, %u: tensor<1xf32>):
+          %w = arith.addf %t, %u : tensor<1xf32>
+          stream.yield %w : tensor<1xf32>
+        } {label = "sum"}
+        %d = stream.map on "fabric" (%b, %c : !row, !sum) -> (!row) {
+        ^bb2(%t: tensor<1xf32>, %u: tensor<1xf32>):
+          %w = arith.divf %t, %u : tensor<1xf32>
+          stream.yield %w : tensor<1xf32>
+        } {label = "div"}
+        %r = stream.write %d : !row -> tensor<16xf32>
+        stream.yield %r : tensor<16xf32>
+      }
+      accel.yield %g : tensor<16xf32>
+    }
+    accel.wait %e
+    func.return %y : memref<16xf32, "memory">
+  }
+}
+"""
+
+
+def test_a_deadlock_is_json_with_its_circle(capsys, file):
+    command = ["simulate", file(DEADLOCK), "-t", "stream-abstract"]
+    assert status([*command, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["deadlock"]
+    circle = [(w["node"], w["waits_for"], w["fifo"], w["of"]) for w in found["cycle"]]
+    assert circle == [
+        ("two", "room", "two->div", "div"),
+        ("div", "token", "sum->div", "sum"),
+        ("sum", "token", "two->sum", "two"),
+    ]
+    assert status(command) == 1
+    assert "`two` waits for room in `two->div` (depth 2)" in capsys.readouterr().err
+
+
+def test_the_table_shows_the_deepest_fifos(capsys, file):
+    path = file(attention("naive"))
+    assert status(["simulate", path, "-t", "stream-abstract"]) == 0
+    table = capsys.readouterr().out.partition("FIFOs")[2].splitlines()
+    rows = [line.split() for line in table if "->" in line]
+    assert rows[0][:4] == ["attention", "exp->div", "18", "18"]
+    assert len(rows) == 9
