@@ -237,7 +237,11 @@ class RingCode(EdgeCode):
 
         def held(before: Value) -> Value:
             free = text.load(self.slot(self.frees, before))
-            return text.compare("sgt", free, cycle)
+            later = text.compare("sgt", free, cycle)
+            if self.bounded:
+                return later
+            known = text.compare("sle", text.less(token, before), self.mask)
+            return text.op(f"arith.andi {later}, {known} : i1")
 
         end = text.search(start, held, -1)
         more = text.compare("slt", end, start)

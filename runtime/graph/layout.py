@@ -14,7 +14,8 @@ The words of an edge: tokens taken and given, its depth, the size of its rings l
 rings begin, its peak occupancy, and the cycles that its target and its source waited.
 
 The ring at `VISIBLE` has when each token can be taken, the one at `FREE` when its room is free
-again, token t in word t & MASK. An edge without a depth uses its ring of free rooms for its peak.
+again, token t in word t & MASK. An edge without a depth needs the latter for its peak only, which
+is right as long as it is not above MASK.
 """
 WORDS = 9
 
@@ -31,24 +32,21 @@ class Layout:
         """The place of a word of an edge."""
         return self.nodes + WORDS * edge + word
 
-    def state(self, rooms: Sequence[int], statistics: bool) -> Words:
-        """The state before cycle 0; `rooms` are the most tokens an edge holds at once in the schedule."""
-        sizes = [self.ring(edge, room, statistics) for edge, room in enumerate(rooms)]
+    def state(self, rooms: Sequence[int]) -> Words:
+        """The state before cycle 0, with rings for that many tokens, rounded up to powers of 2."""
+        sizes = [1 << max(0, room - 1).bit_length() for room in rooms]
         state = np.zeros(self.header + 2 * sum(sizes), np.int64)
         state[: self.nodes] = [-node.interval for node in self.graph.nodes]
         start = self.header
-        for at, (edge, size) in enumerate(zip(self.graph.edges, sizes, strict=True)):
-            words = state[self.edge(at, 0) : self.edge(at + 1, 0)]
+        for edge, words, size in zip(
+            self.graph.edges, self.words(state), sizes, strict=True
+        ):
             words[TAIL] = words[PEAK] = edge.initial
             words[DEPTH] = edge.depth or 0
             words[[MASK, VISIBLE, FREE]] = size - 1, start, start + size
             start += 2 * size
         return state
 
-    def ring(self, at: int, room: int, statistics: bool) -> int:
-        """Words of a ring: a power of 2 with room for what the edge holds, or for all if it may hold all."""
-        edge = self.graph.edges[at]
-        if edge.depth is None and statistics:
-            firings = self.graph.node(edge.source).firings
-            room = edge.initial + edge.produce.total(firings)
-        return 1 << max(0, room - 1).bit_length()
+    def words(self, state: Words) -> Words:
+        """The words of the edges, a row for each; a view."""
+        return state[self.nodes : self.header].reshape(-1, WORDS)

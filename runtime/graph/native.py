@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dfc.runtime.graph.layout import Layout
+from dfc.runtime.graph.layout import MASK, PEAK, Layout, Words
 from dfc.runtime.graph.model import Graph
 from dfc.runtime.graph.picture import Camera, Picture
 from dfc.runtime.graph.program import Part, program_of
@@ -13,35 +13,61 @@ from dfc.runtime.mlir import native
 CHUNK = 16_384
 """Firings between two looks at the state."""
 
+HISTORY = 1024
+"""Tokens that an edge without a depth is expected to hold at most."""
+
 
 class NativeRun:
     """One run of a schedule; its memory is that of the rings."""
+
+    state: Words
+    first: Words
+    skipped: int
+    period: Period | None
 
     def __init__(self, graph: Graph, schedule: Schedule, statistics: bool) -> None:
         self.graph, self.statistics = graph, statistics
         self.layout = Layout(graph)
         self.program = program_of(schedule, self.layout, statistics)
         self.table = self.program.table
-        self.state = self.layout.state(schedule.rooms, statistics)
         self.camera = Camera(self.layout, statistics)
         self.code = native(self.program.text, "run")
-        self.first = np.full(len(graph.nodes), -1, np.int64)
-        self.skipped = 0
-        self.period: Period | None = None
+        self.rooms = list(schedule.rooms)
+        self.free = [at for at, e in enumerate(graph.edges) if e.depth is None]
+        for at in self.free if statistics else ():
+            self.rooms[at] = max(self.rooms[at], HISTORY)
 
     def run(self, skip: bool) -> Run:
-        """Run every item of the schedule."""
-        for part in self.program.parts:
-            count = part.item.count
-            if skip and count > 1 and part.item.firings > 2 * CHUNK:
-                self.repeat(part)
-            else:
-                self.rows(part, count)
-            self.note_first()
-        words = self.camera.words(self.state).tolist()
+        """Run every item of the schedule; again where an edge without a depth held more than its ring."""
+        while not self.whole(skip):
+            pass
+        words = self.layout.words(self.state).tolist()
         last = self.state[: self.layout.nodes].tolist()
         finished = Finished(self.first.tolist(), last, words, self.skipped, self.period)
         return finished.run(self.graph, self.statistics)
+
+    def whole(self, skip: bool) -> bool:
+        """Run every item from cycle 0 on; whether the rings were large enough to tell the peaks."""
+        self.state = self.layout.state(self.rooms)
+        self.first = np.full(len(self.graph.nodes), -1, np.int64)
+        self.skipped, self.period = 0, None
+        for part in self.program.parts:
+            if skip and part.item.count > 1 and part.item.firings > 2 * CHUNK:
+                self.repeat(part)
+            else:
+                self.rows(part, part.item.count)
+            self.note_first()
+            if self.grow():
+                return False
+        return True
+
+    def grow(self) -> bool:
+        """Enlarge the rings whose peak is too high for them; whether there are any."""
+        words = self.layout.words(self.state)
+        small = [at for at in self.free if words[at, PEAK] > words[at, MASK]]
+        for at in small:
+            self.rooms[at] = 8 * (int(words[at, MASK]) + 1)
+        return bool(small)
 
     def rows(self, part: Part, count: int) -> None:
         """Run an item that many times."""

@@ -14,7 +14,6 @@ from dfc.runtime.graph.layout import (
     STARVED,
     TAIL,
     VISIBLE,
-    WORDS,
     Layout,
     Words,
 )
@@ -62,15 +61,11 @@ class Camera:
                 group = [low if each == high else each for each in group]
         return group
 
-    def words(self, state: Words) -> Words:
-        """The words of the edges, a row for each; a view."""
-        return state[self.layout.nodes : self.layout.header].reshape(-1, WORDS)
-
     def take(self, state: Words) -> Picture:
         """The state as it is now."""
         times = state[: self.layout.nodes].copy()
         ready = times + self.intervals
-        words = self.words(state)
+        words = self.layout.words(state)
         tokens: list[Words] = []
         rooms: list[Words] = []
         for at, (source, target) in enumerate(self.ends):
@@ -89,7 +84,8 @@ class Camera:
             return np.maximum(ring(state, words, FREE, first, words[HEAD]), ready)
         if not self.statistics:
             return np.zeros(0, np.int64)
-        frees = ring(state, words, FREE, np.int64(0), words[HEAD])
+        first = max(np.int64(0), words[HEAD] - words[MASK] - 1)
+        frees = ring(state, words, FREE, first, words[HEAD])
         return frees[np.searchsorted(frees, ready, "right") :]
 
     def same(self, old: Picture, new: Picture) -> bool:
@@ -119,7 +115,7 @@ class Camera:
         """Let the state be that many times later by what lies between two pictures."""
         drift = rounds * (new.times - old.times)
         state[: self.layout.nodes] += drift
-        words = self.words(state)
+        words = self.layout.words(state)
         words[:, [STARVED, BLOCKED]] += rounds * (new.waited - old.waited)
         for (source, target), each in zip(self.ends, words, strict=True):
             size = each[MASK] + 1

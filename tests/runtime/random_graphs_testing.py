@@ -1,5 +1,7 @@
 """Random graphs: any topology with feedback, any latencies, intervals, depths, rates and initial tokens."""
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
 
 from dfc.runtime.graph import Edge, Graph, Node, Rate
@@ -14,7 +16,7 @@ def shares(draw: st.DrawFn, tokens: int, firings: int) -> Rate:
         )
     )
     cuts = [0, *ends, tokens]
-    return Rate.phases(b - a for a, b in zip(cuts, cuts[1:], strict=False))
+    return Rate.phases(b - a for a, b in pairwise(cuts))
 
 
 @st.composite
@@ -45,4 +47,37 @@ def graphs(draw: st.DrawFn, rounds: int = 5, bounded: bool = False) -> Graph:
                 initial,
             )
         )
+    return Graph(nodes, tuple(edges))
+
+
+@st.composite
+def row_graphs(draw: st.DrawFn) -> Graph:
+    """A graph of nodes that fire once per element of rows: most edges carry elements, some row values."""
+    length, rows = draw(st.integers(1, 9)), draw(st.integers(1, 8))
+    count = draw(st.integers(2, 5))
+    nodes = tuple(
+        Node(
+            f"n{at}",
+            length * rows,
+            draw(st.integers(0, 3)),
+            draw(st.sampled_from([1, 1, 2])),
+        )
+        for at in range(count)
+    )
+    one = Rate.each()
+    edges: list[Edge] = []
+    for target in range(1, count):
+        sources = draw(st.lists(st.integers(0, target - 1), min_size=1, max_size=2))
+        for source in sources:
+            row = not draw(st.integers(0, 3))
+            edges.append(
+                Edge(
+                    f"e{len(edges)}",
+                    f"n{source}",
+                    f"n{target}",
+                    Rate.last_of(length) if row else one,
+                    Rate.first_of(length) if row else one,
+                    draw(st.sampled_from([1, 2, 2, 3, 4, 5, length + 2, None])),
+                )
+            )
     return Graph(nodes, tuple(edges))

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_graphs_testing import graphs
+from random_graphs_testing import graphs, row_graphs
 from reference_streams import Deadlock, Reference, Result
 
 from dfc.runtime.graph import DeadlockError, Graph, Run, native, program, simulate
@@ -46,7 +46,7 @@ def test_reference_knows_the_rule_on_two_nodes():
 
 
 @settings(max_examples=300, deadline=None)
-@given(graphs())
+@given(graphs() | row_graphs())
 def test_plain_run_equals_the_reference(graph: Graph):
     right = expected(graph)
     if right is None:
@@ -57,12 +57,13 @@ def test_plain_run_equals_the_reference(graph: Graph):
 
 
 @settings(max_examples=60, deadline=None)
-@given(graphs(rounds=12), st.booleans(), st.booleans())
+@given(graphs(rounds=12) | row_graphs(), st.booleans(), st.booleans())
 def test_compiled_run_equals_the_reference(graph: Graph, own: bool, skip: bool):
     right = expected(graph)
     with (
         patch.object(program, "LARGE", 0 if own else 1 << 60),
         patch.object(native, "CHUNK", 1),
+        patch.object(native, "HISTORY", 1),
     ):
         if right is None:
             with pytest.raises(DeadlockError):
