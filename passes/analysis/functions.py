@@ -92,9 +92,19 @@ def set_argument_attributes(
     function: FuncOp, attributes: Sequence[ArgumentAttributes]
 ) -> None:
     """Set the attributes of all arguments; none at all when they are empty."""
+    _set_rows(function, [DictionaryAttr(dict(each)) for each in attributes])
+
+
+def _rows(function: FuncOp) -> Sequence[DictionaryAttr]:
+    """The attributes of each argument, as they stand in the function."""
+    if function.arg_attrs is None:
+        return [DictionaryAttr({})] * len(function.args)
+    return function.arg_attrs.data
+
+
+def _set_rows(function: FuncOp, rows: Sequence[DictionaryAttr]) -> None:
     function.properties.pop("arg_attrs", None)
-    if any(attributes):
-        rows = [DictionaryAttr(dict(each)) for each in attributes]
+    if any(row.data for row in rows):
         function.properties["arg_attrs"] = ArrayAttr(rows)
 
 
@@ -112,11 +122,11 @@ def add_arguments(
     function: FuncOp, likes: Sequence[SSAValue], rows: Sequence[ArgumentAttributes]
 ) -> list[BlockArgument]:
     """New last arguments of the types and names of `likes`, with their attributes."""
-    attributes = [*argument_attributes(function), *rows]
+    attributes = [*_rows(function), *(DictionaryAttr(dict(row)) for row in rows)]
     made = append_arguments(function.body.block, (like.type for like in likes))
     for argument, like in zip(made, likes, strict=True):
         argument.name_hint = like.name_hint
-    set_argument_attributes(function, attributes)
+    _set_rows(function, attributes)
     update_type(function)
     return made
 
@@ -128,10 +138,9 @@ def drop_arguments(
     gone = set(indices)
     if not gone:
         return
-    rows = argument_attributes(function)
+    kept = [row for index, row in enumerate(_rows(function)) if index not in gone]
     erase_arguments(function.body.block, gone)
-    kept = [row for index, row in enumerate(rows) if index not in gone]
-    set_argument_attributes(function, kept)
+    _set_rows(function, kept)
     update_type(function)
     for site in sites:
         operands = [o for index, o in enumerate(site.arguments) if index not in gone]
