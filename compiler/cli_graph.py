@@ -15,7 +15,7 @@ def graph(
         str,
         typer.Argument(
             metavar="FILE",
-            help="A `.mlir` file with stream graphs, or a MODEL with -t.",
+            help="A `.mlir` file with stream graphs (`-`: standard input), or a MODEL with -t.",
         ),
     ],
     target: Annotated[

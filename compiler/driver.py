@@ -1,5 +1,6 @@
 """Read IR as text and run passes on it, one at a time, verified after each."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,9 +28,9 @@ def new_context() -> Context:
 
 
 def read_module(path: str, context: Context) -> ModuleOp:
-    """The verified module in a text file."""
+    """The verified module in a text file, or on standard input where the path is `-`."""
     try:
-        text = Path(path).read_text()
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
     except UnicodeDecodeError as error:
         raise InputError(
             f"expected MLIR text in `{path}`, found bytes that are not text", path

@@ -6,7 +6,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 
 from dfc.dialects import accel, stream
 from dfc.driver import new_context, read_module
@@ -15,6 +15,8 @@ from dfc.runtime.drawing import Box, Link, Picture
 from dfc.runtime.graph import Edge, Graph, Run, simulate
 from dfc.runtime.graph.extract import graph_of
 
+LARGE = 2**40
+"""An index beyond every capacity: bounds on trips end at the static trips."""
 LEGEND = "on each FIFO its largest occupancy of its depth"
 
 
@@ -110,7 +112,7 @@ def read_graphs(
         from dfc.api import load
 
         return load(model, target, overrides=overrides).module("tiled")
-    if not model.endswith(".mlir"):
+    if model != "-" and not model.endswith(".mlir"):
         raise InputError(f"expected a target with -t to lower `{model}` for, got none")
     return read_module(model, new_context())
 
@@ -165,12 +167,15 @@ def run_graphs(
         if name not in graphs:
             hint = suggest(name, graphs, f"it has {', '.join(graphs)}")
             raise InputError(f"no graph is called `{name}`: {hint}", name)
-    return [_run(name, graphs[name], position) for name in (kernels or tuple(graphs))]
+    return [
+        run_graph(name, graphs[name], position) for name in (kernels or tuple(graphs))
+    ]
 
 
-def _run(name: str, op: stream.GraphOp, position: int | None) -> StreamGraph:
-    controls: dict[SSAValue, int] = {}
-    if position is not None:
-        controls = dict.fromkeys(op.operands, position)
-    graph = graph_of(op, controls)
+def run_graph(
+    name: str, op: stream.GraphOp, position: int | None = None
+) -> StreamGraph:
+    """One graph on the engine; `position` as in `run_graphs`."""
+    value = LARGE if position is None else position
+    graph = graph_of(op, dict.fromkeys(op.symbols, value))
     return StreamGraph(name, graph, simulate(graph))
