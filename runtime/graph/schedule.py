@@ -67,15 +67,13 @@ class Schedule:
 
     def steps(self) -> Iterator[tuple[Step, int]]:
         """Every step and how often it comes."""
-
-        def inside(items: tuple[Step | Loop, ...], times: int):
-            for item in items:
-                if isinstance(item, Step):
-                    yield item, times
-                else:
-                    yield from inside(item.body, times * item.count)
-
-        return inside(self.items, 1)
+        left: list[tuple[Step | Loop, int]] = [(item, 1) for item in self.items]
+        while left:
+            item, times = left.pop()
+            if isinstance(item, Step):
+                yield item, times
+            else:
+                left += [(each, times * item.count) for each in item.body]
 
 
 class Cursor:

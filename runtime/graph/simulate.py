@@ -1,10 +1,11 @@
 """The exact cycles of a graph under the firing rule: the entry to the engine."""
 
+from importlib.util import find_spec
 from typing import Literal
 
+from dfc.runtime.graph.arrays import ArrayRun
 from dfc.runtime.graph.model import Graph
 from dfc.runtime.graph.native import NativeRun
-from dfc.runtime.graph.plain import PlainRun
 from dfc.runtime.graph.result import Run
 from dfc.runtime.graph.schedule import Scheduler
 
@@ -23,10 +24,13 @@ def simulate(
 
     A node fires when its interval has passed since its last firing, every token it takes is
     visible and every token it gives finds room; a token holds its room until the cycle after
-    the one that takes it. Errors: `GraphError` for a graph that is not one, `DeadlockError`.
+    the one that takes it. With `skip`, whole periods of the steady state are added in closed
+    form, with the same result. `mlir` compiles the graph, `numpy` does not and skips nothing;
+    `auto` takes the first where its bindings are installed. Errors: `GraphError` for a graph
+    that is not one, `DeadlockError`.
     """
     graph.balanced()
     schedule = Scheduler(graph).run()
-    if backend == "numpy":
-        return PlainRun(graph).run(statistics)
-    return NativeRun(graph, schedule, statistics).run(skip)
+    if backend == "mlir" or (backend == "auto" and find_spec("torch_mlir")):
+        return NativeRun(graph, schedule, statistics).run(skip)
+    return ArrayRun(graph, schedule, statistics).run()

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from random_graphs_testing import graphs, row_graphs
 from reference_streams import Deadlock, Reference, Result
 
-from dfc.runtime.graph import DeadlockError, Graph, Run, native, program, simulate
+from dfc.runtime.graph import (
+    DeadlockError,
+    Graph,
+    Run,
+    arrays,
+    native,
+    program,
+    simulate,
+)
 
 
 def expected(graph: Graph) -> Result | None:
@@ -45,15 +53,16 @@ def test_reference_knows_the_rule_on_two_nodes():
     assert (right.starved, right.blocked) == ({"e": 3}, {"e": 3})
 
 
-@settings(max_examples=300, deadline=None)
-@given(graphs() | row_graphs())
-def test_plain_run_equals_the_reference(graph: Graph):
+@settings(max_examples=150, deadline=None)
+@given(graphs() | row_graphs(), st.sampled_from([1, 20, 1000]))
+def test_array_run_equals_the_reference(graph: Graph, chunk: int):
     right = expected(graph)
-    if right is None:
-        with pytest.raises(DeadlockError):
-            simulate(graph, backend="numpy")
-    else:
-        expect_equal(graph, simulate(graph, backend="numpy"), right)
+    with patch.object(arrays, "CHUNK", chunk):
+        if right is None:
+            with pytest.raises(DeadlockError):
+                simulate(graph, backend="numpy")
+        else:
+            expect_equal(graph, simulate(graph, backend="numpy"), right)
 
 
 @settings(max_examples=60, deadline=None)
