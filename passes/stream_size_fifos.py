@@ -59,11 +59,16 @@ def set_depth(value: SSAValue, depth: int, reason: str) -> None:
 
 def summary(sizing: Sizing, least: int) -> str:
     """What the depths of a graph keep up, as one sentence."""
-    cycles = " and ".join(map(str, sizing.cycles))
+    longest, *shortest = sizing.cycles
+    cycles = f"{longest} cycles"
+    if shortest:
+        cycles = (
+            f"{longest} cycles at the longest rows and {shortest[0]} at the shortest"
+        )
     deep, every = len(sizing.reasons), len(sizing.depths)
     verb = "is" if deep == 1 else "are"
     return (
-        f"{cycles} cycles, as with unbounded FIFOs;"
+        f"{cycles}, as with unbounded FIFOs;"
         f" {deep} of {every} FIFOs {verb} deeper than {least}"
     )
 
@@ -75,8 +80,7 @@ def size_fifos(op: stream.GraphOp, least: int) -> None:
     except DfcError as error:
         fail(op, str(error))
     reasons = {reason.edge.name: reason.text for reason in sizing.reasons}
-    ends = zip(sizing.depths, list(edge_streams(op)), strict=True)
-    for name, value in ends:
+    for name, value in edge_streams(op).items():
         set_depth(value, sizing.depths[name], reasons.get(name, ""))
     op.attributes[REASON] = StringAttr(summary(sizing, least))
 

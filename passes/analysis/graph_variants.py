@@ -1,6 +1,6 @@
 """The graphs that a `stream.graph` can be: one, or one per extreme of its index operands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
@@ -10,7 +10,7 @@ from dfc.dialects import stream
 from dfc.passes.analysis.graph_places import fail
 from dfc.runtime.errors import DfcError
 from dfc.runtime.graph import Graph
-from dfc.runtime.graph.extract import graph_of, is_node
+from dfc.runtime.graph.extract import Extraction, graph_of
 
 
 def graphs_of(module: ModuleOp) -> Iterator[stream.GraphOp]:
@@ -56,16 +56,11 @@ def streams_of(op: stream.GraphOp) -> Iterator[SSAValue]:
                 yield value
 
 
-def edge_streams(op: stream.GraphOp) -> Iterator[SSAValue]:
-    """The stream that each edge of a graph ends in, behind its FIFO, in the order of the engine's edges."""
-    for node in op.body.block.ops:
-        for value in node.results if is_node(node) else ():
-            use = value.first_use
-            if use is not None and isinstance(use.operation, stream.FifoOp):
-                value = use.operation.out
-                use = value.first_use
-            if use is not None and is_node(use.operation):
-                yield value
+def edge_streams(op: stream.GraphOp) -> Mapping[str, SSAValue]:
+    """The stream that each edge of a graph ends in, behind its FIFO, by the name the engine gives it."""
+    reading = Extraction(op, extremes(op)[0])
+    reading.graph()
+    return reading.ends
 
 
 def variants_of(op: stream.GraphOp) -> list[Graph]:

@@ -45,7 +45,7 @@ def graph_of(op: GraphOp, controls: Mapping[SSAValue, int] | None = None) -> Gra
 
 
 class Extraction:
-    """One reading of a graph."""
+    """One reading of a graph; `ends` is the stream that the target of each edge takes, by the edge's name."""
 
     def __init__(self, op: GraphOp, controls: Mapping[SSAValue, int]) -> None:
         self.op = op
@@ -53,7 +53,7 @@ class Extraction:
         self.nest = nest_of(op, controls)
         self.nodes = [each for each in op.body.block.ops if is_node(each)]
         self.edges: list[Edge] = []
-        self.used: set[str] = set()
+        self.ends: dict[str, SSAValue] = {}
 
     def graph(self) -> Graph:
         """The nodes, and an edge for each stream between two of them."""
@@ -86,9 +86,11 @@ class Extraction:
         ends = f"{self.names[source]}->{self.names[target]}"
         sized = fifo if isinstance(fifo, FifoOp) else None
         label = "" if sized is None or sized.label is None else sized.label.data
+        name = self.unique(label or ends)
+        self.ends[name] = end
         self.edges.append(
             Edge(
-                self.unique(label or ends),
+                name,
                 self.names[source],
                 self.names[target],
                 self.gives(source, result),
@@ -102,10 +104,9 @@ class Extraction:
     def unique(self, name: str) -> str:
         """A name that no edge has yet: two streams between two nodes are numbered."""
         made, number = name, 1
-        while made in self.used:
+        while made in self.ends:
             number += 1
             made = f"{name}#{number}"
-        self.used.add(made)
         return made
 
     def gives(self, op: NodeOp, result: SSAValue) -> Rate:

@@ -85,8 +85,7 @@ def with_long_fifos(module: ModuleOp, schedule: str, depth: int) -> ModuleOp:
     """The sized graph with other long FIFOs."""
     changed = module.clone()
     (graph,) = graphs_of(changed)
-    names = [edge.name for edge in graph_of(graph).edges]
-    for name, value in zip(names, list(edge_streams(graph)), strict=True):
+    for name, value in edge_streams(graph).items():
         if name in LONG[schedule]:
             assert isinstance(value.owner, stream.FifoOp)
             value.owner.depth = IntegerAttr(depth, i64)

@@ -68,7 +68,7 @@ func.func @deep(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
 // Rows that end early: the longest, which are all keys, need as much room as all rows would.
 // CHECK-LABEL: func.func @rows
 // CHECK:         stream.fifo %{{.*}} depth 6 {dfc.sizing = "a depth of 5 takes 3 cycles more"}
-// CHECK:       } {dfc.sizing = "22 and 16 cycles, as with unbounded FIFOs; 1 of 4 FIFOs is deeper than 2"}
+// CHECK:       } {dfc.sizing = "22 cycles at the longest rows and 16 at the shortest, as with unbounded FIFOs; 1 of 4 FIFOs is deeper than 2"}
 func.func @rows(%p: index, %x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   %r = stream.graph bound affine_map<(d0)[s0] -> (s0 + d0 + 1)>(%p) -> tensor<4x4xf32> {
     %s = stream.read %x {in_place} : tensor<4x4xf32> -> !stream.stream<tensor<1x1xf32>, [4, 4], affine_map<(i, j) -> (i, j)>>
