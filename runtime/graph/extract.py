@@ -7,6 +7,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from dfc.dialects.stream import (
+    ConvertOp,
     FifoOp,
     ForkOp,
     GraphOp,
@@ -19,10 +20,12 @@ from dfc.dialects.stream import (
     StreamType,
     WindowOp,
     WriteOp,
+    convert_phases,
     node_names,
     node_trips,
     stream_type,
 )
+from dfc.dialects.stream.phases import Phases
 from dfc.dialects.ternary import TritType
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.graph.model import Edge, Graph, Node, Rate
@@ -65,7 +68,11 @@ class Extraction:
 
     def node(self, op: NodeOp) -> Node:
         """A node and how often it fires."""
-        firings = self.nest.firings(trips_of(op))
+        if isinstance(op, ConvertOp):
+            phases = self.phases(op)
+            firings = phases.periods * phases.firings
+        else:
+            firings = self.nest.firings(trips_of(op))
         return Node(self.names[op], firings, op.latency_cycles, op.interval_cycles)
 
     def follow(self, source: NodeOp, result: SSAValue) -> None:
@@ -111,11 +118,24 @@ class Extraction:
 
     def gives(self, op: NodeOp, result: SSAValue) -> Rate:
         """When a node gives the tokens of a result."""
+        if isinstance(op, ConvertOp):
+            return Rate(self.phases(op).give)
         return self.nest.last(trips_of(op), len(stream_type(result).counts))
 
     def takes(self, op: NodeOp, operand: SSAValue) -> Rate:
         """When a node takes the tokens of an operand."""
+        if isinstance(op, ConvertOp):
+            return Rate(self.phases(op).take)
         return self.nest.first(trips_of(op), len(stream_type(operand).counts))
+
+    def phases(self, op: ConvertOp) -> Phases:
+        """When a converter takes and gives; under a bound its rows would have to be equal."""
+        ranks = (len(stream_type(end).counts) for end in (op.tokens, op.out))
+        if self.nest.rank is not None and self.nest.rank in ranks:
+            raise ExecutionError(
+                f"expected `{self.names[op]}` on streams that the bound does not end, got one of all trips"
+            )
+        return convert_phases(op)
 
 
 def is_node(op: Operation) -> TypeGuard[NodeOp]:

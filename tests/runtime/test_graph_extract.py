@@ -117,3 +117,27 @@ def test_two_streams_between_two_nodes_are_two_edges():
         "fork_0->sub",
         "fork_0->sub#2",
     ]
+
+
+def test_a_converter_takes_and_gives_in_its_phases():
+    # twelve rows: six tokens of 2 become four of 3
+    twos = "!stream.stream<tensor<2x3xf32>, [6], affine_map<(d0) -> (d0, 0)>>"
+    threes = "!stream.stream<tensor<3x3xf32>, [4], affine_map<(d0) -> (d0, 0)>>"
+    module = parse(
+        "func.func @f(%x: tensor<12x3xf32>) -> tensor<12x3xf32> {\n"
+        "%r = stream.graph -> tensor<12x3xf32> {\n"
+        f"%s = stream.read %x : tensor<12x3xf32> -> {twos}\n"
+        f"%t = stream.convert %s : {twos} -> {threes}\n"
+        f"%w = stream.write %t : {threes} -> tensor<12x3xf32>\n"
+        "stream.yield %w : tensor<12x3xf32>\n}\n"
+        "func.return %r : tensor<12x3xf32>\n}"
+    )
+    op = next(op for op in module.walk() if isinstance(op, GraphOp))
+    graph = graph_of(op)
+    graph.balanced()
+    (into, out) = graph.edges
+    assert into.consume.total(graph.nodes[1].firings) == 6
+    assert out.produce.total(graph.nodes[1].firings) == 4
+    # the first token of 3 is made of the first two of 2
+    assert [out.produce.total(n) for n in range(3)] == [0, 0, 1]
+    assert [into.consume.total(n) for n in range(3)] == [0, 1, 2]
