@@ -36,8 +36,17 @@ types: $(VENV)/.tested
 docs: $(VENV)/.tested
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
-pytest: $(VENV)/.tested
+pytest: $(VENV)/.tested $(VENV)/.browser
 	@$(BIN)/python -m pytest -q $(SELECT)
+
+# The report's page is tested in headless Chromium: the machine's, else one that may be installed here; where
+# there is none those tests are skipped with one line.
+$(VENV)/.browser: $(VENV)/.tested
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+	  || timeout 300 $(BIN)/playwright install chromium-headless-shell >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && timeout 600 apt-get install -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	  || echo "no headless Chromium: the page of reports is tested without one"
+	touch $@
 
 format: $(VENV)/.tested
 	$(BIN)/ruff check --fix $(SOURCES)
