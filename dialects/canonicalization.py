@@ -12,7 +12,7 @@ from xdsl.pattern_rewriter import (
 
 from dfc.dialects.accel import ConfigureOp, LaunchOp, StartOp, WaitOp
 from dfc.dialects.attention import SdpaOp
-from dfc.dialects.stream import ForkOp
+from dfc.dialects.stream import ConvertOp, ForkOp
 from dfc.dialects.ternary import PackOp, UnpackOp
 from dfc.dialects.tier import CopyOp
 from dfc.dialects.utils import shape
@@ -55,9 +55,19 @@ class ShrinkFork(RewritePattern):
         elif used and len(used) < len(op.copies):
             fork = ForkOp(op.tokens, len(used))
             fork.attributes.update(op.attributes)
+            fork.properties.update(op.properties)
             copies = iter(fork.copies)
             new = [next(copies) if copy in used else None for copy in op.copies]
             rewriter.replace(op, fork, new)
+
+
+class ForgetConvert(RewritePattern):
+    """A stream converted to its own type is itself."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ConvertOp, rewriter: PatternRewriter) -> None:
+        if op.out.type == op.tokens.type:
+            rewriter.replace(op, [], [op.tokens])
 
 
 def open_events(events: Sequence[SSAValue]) -> list[SSAValue]:
@@ -104,6 +114,7 @@ PATTERNS: dict[type[Operation], tuple[RewritePattern, ...]] = {
     UnpackOp: (ForgetUnpackOfPack(),),
     SdpaOp: (DropWideWindow(),),
     ForkOp: (ShrinkFork(),),
+    ConvertOp: (ForgetConvert(),),
     LaunchOp: (DropHappenedEvents(),),
     ConfigureOp: (DropHappenedEvents(),),
     CopyOp: (DropHappenedEvents(),),

@@ -16,7 +16,7 @@ from dfc.dialects.stream.phases import Phases, phases_between
 from dfc.dialects.stream.tiles import tile_ranges
 from dfc.dialects.stream.timing import NodeOp
 from dfc.dialects.stream.types import StreamType, stream_type
-from dfc.dialects.utils import AllocatesResults, expect
+from dfc.dialects.utils import AllocatesResults, Canonicalized, expect
 
 
 @irdl_op_definition
@@ -36,7 +36,7 @@ class ConvertOp(NodeOp):
     out = result_def(StreamType)
 
     irdl_options = (ParsePropInAttrDict(),)
-    traits = traits_def(HasParent(GraphOp), AllocatesResults())
+    traits = traits_def(HasParent(GraphOp), AllocatesResults(), Canonicalized())
     assembly_format = "$tokens attr-dict `:` type($tokens) `->` type($out)"
 
     def __init__(self, tokens: SSAValue, result_type: StreamType) -> None:

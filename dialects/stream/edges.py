@@ -40,7 +40,6 @@ from dfc.dialects.utils import (
     Canonicalized,
     expect,
     expect_buffers,
-    expect_type,
     optional,
 )
 
@@ -101,7 +100,7 @@ class ReadOp(NodeOp):
         expect_buffers([self.source])
         stream = stream_type(self.tokens)
         verify_tiles(stream, self.source)
-        if self.in_place is not None:
+        if self.in_place is not None and isinstance(self.source.type, MemRefType):
             verify_views(stream, self.source)
 
 
@@ -188,7 +187,10 @@ class ForkOp(NodeOp):
     def verify_(self) -> None:
         self.verify_timing()
         for copy in self.copies:
-            expect_type("copies", copy, self.tokens.type)
+            if copy.type != self.tokens.type:
+                raise VerifyException(
+                    f"expected `copies` of type {self.tokens.type}, got {copy.type}; insert stream.convert"
+                )
 
 
 @irdl_op_definition

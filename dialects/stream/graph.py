@@ -28,7 +28,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.stream.timing import label_of
-from dfc.dialects.stream.types import StreamType
+from dfc.dialects.stream.types import StreamType, divisors
 from dfc.dialects.utils import expect, expect_types
 
 
@@ -116,15 +116,41 @@ class GraphOp(IRDLOperation):
                     raise VerifyException(
                         f"expected one use of each stream of `{op.name}`, got {result.uses.get_length()}"
                     )
+        names = [op.name for op in block.ops]
+        reads = "stream.write" not in names or "stream.read" in names
+        expect(reads, "a graph with an input, a `stream.read`", "none")
         labels = [label for op in block.ops if (label := label_of(op))]
         twice = [label for label in labels if labels.count(label) > 1]
         expect(not twice, "each label once", f'"{next(iter(twice), "")}" twice')
 
     def _verify_bound(self) -> None:
-        tiles = None if self.bound is None else self.bound.data
-        wanted = 0 if tiles is None else tiles.num_symbols
+        bound = None if self.bound is None else self.bound.data
+        wanted = 0 if bound is None else bound.num_symbols
         count = len(self.symbols)
         expect(count == wanted, f"{wanted} symbols of the bound", count)
-        if tiles is not None:
-            results = len(tiles.results)
-            expect(results == 1, "a bound of one result", results)
+        if bound is None:
+            return
+        results = len(bound.results)
+        expect(results == 1, "a bound of one result", results)
+        least = min(divisors(bound.results[0]), default=1)
+        expect(least > 0, "a bound that divides by numbers above 0", least)
+        self._verify_rows(bound.num_dims + 1)
+
+    def _verify_rows(self, rank: int) -> None:
+        """Check that all streams of so many trips have the rows that the bound ends."""
+        full: set[tuple[int, ...]] = set()
+        for op in self.body.block.ops:
+            for value in (*op.operands, *op.results):
+                if not isinstance(value.type, StreamType):
+                    continue
+                counts = value.type.counts
+                expect(
+                    len(counts) <= rank, f"at most {rank} bounded trips", len(counts)
+                )
+                if len(counts) == rank:
+                    full.add(counts)
+                    whole = op.name != "stream.convert"
+                    expect(whole, "no stream.convert of bounded rows", "one")
+        expect(
+            len(full) <= 1, "bounded streams of equal trips", sorted(map(list, full))
+        )

@@ -1,6 +1,7 @@
 """The nodes of a graph that compute: their bodies stand on values of token shape."""
 
 from collections.abc import Sequence
+from math import prod
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -28,7 +29,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, Pure, RecursiveMemoryEffec
 from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.stream.graph import GraphOp, YieldOp
-from dfc.dialects.stream.timing import NodeOp
+from dfc.dialects.stream.timing import NodeOp, edge_name
 from dfc.dialects.stream.types import StreamType, stream_type
 from dfc.dialects.utils import AllocatesResults, expect, expect_types
 
@@ -45,16 +46,25 @@ def node_trips(streams: Sequence[SSAValue]) -> tuple[int, ...]:
     return max((stream_type(s).counts for s in streams), key=len, default=())
 
 
-def expect_prefix(
-    streams: Sequence[SSAValue], trips: tuple[int, ...], what: str
-) -> None:
-    """Check that each stream's trips are a prefix of the node's."""
+def is_prefix(counts: Sequence[int], trips: Sequence[int]) -> bool:
+    """Whether trips are the outer ones of others."""
+    return tuple(trips[: len(counts)]) == tuple(counts)
+
+
+def verify_operands(op: NodeOp, streams: Sequence[SSAValue]) -> None:
+    """Check that the tokens of each edge to a node are those of its trips, or are held over the inner ones."""
+    trips = node_trips(streams)
     for stream in streams:
         counts = stream_type(stream).counts
-        expect(
-            trips[: len(counts)] == counts,
-            f"{what} whose trips are a prefix of {list(trips)}",
-            list(counts),
+        if is_prefix(counts, trips):
+            continue
+        edge = edge_name(stream, op)
+        if prod(counts) == prod(trips):
+            raise VerifyException(
+                f"expected `{edge}` in the order of trips {list(trips)}, got {list(counts)}; insert stream.convert"
+            )
+        raise VerifyException(
+            f"expected `{edge}` to balance, with trips that are a prefix of {list(trips)}, got {list(counts)}"
         )
 
 
@@ -131,7 +141,7 @@ class MapOp(NodeOp):
     def verify_(self) -> None:
         self.verify_timing()
         trips = node_trips(self.streams)
-        expect_prefix(self.streams, trips, "an operand")
+        verify_operands(self, self.streams)
         for result in self.outputs:
             counts = stream_type(result).counts
             expect(counts == trips, f"results of trips {list(trips)}", list(counts))
@@ -187,8 +197,14 @@ class ReduceOp(NodeOp):
     def verify_(self) -> None:
         self.verify_timing()
         trips = node_trips(self.streams)
-        expect_prefix(self.streams, trips, "an operand")
-        expect_prefix(self.outputs, trips, "a result")
+        verify_operands(self, self.streams)
+        for result in self.outputs:
+            counts = stream_type(result).counts
+            expect(
+                is_prefix(counts, trips),
+                f"a result whose trips are a prefix of {list(trips)}",
+                list(counts),
+            )
         made = {stream_type(result).counts for result in self.outputs}
         expect(len(made) == 1, "results of equal trips", sorted(map(list, made)))
         kept = len(made.pop())

@@ -29,9 +29,9 @@ from xdsl.utils.exceptions import VerifyException
 from dfc.dialects.stream.nodes import (
     NODE_TRAITS,
     body_yield,
-    expect_prefix,
     node_trips,
     token_types,
+    verify_operands,
 )
 from dfc.dialects.stream.timing import NodeOp
 from dfc.dialects.stream.types import StreamType, stream_type
@@ -94,7 +94,7 @@ class ScanOp(NodeOp):
     def verify_(self) -> None:
         self.verify_timing()
         trips = node_trips(self.streams)
-        expect_prefix(self.streams, trips, "an operand")
+        verify_operands(self, self.streams)
         for result in self.outputs:
             counts = stream_type(result).counts
             expect(counts == trips, f"results of trips {list(trips)}", list(counts))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from xdsl.dialects.builtin import IntegerAttr, StringAttr, i64
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import IRDLOperation, opt_prop_def
 
 from dfc.dialects.utils import expect
@@ -63,3 +63,16 @@ def node_name(op: Operation) -> str:
     """The name of one op of a graph: its label, or one that is unique in the graph, as `map_3`."""
     graph = op.parent_op()
     return label_of(op) or ("" if graph is None else node_names(graph)[op])
+
+
+def edge_name(tokens: SSAValue, reader: Operation) -> str:
+    """The name of the edge to a node: the label of its FIFO, else `producer->consumer`."""
+    maker = tokens.owner
+    while isinstance(maker, Operation) and maker.name == "stream.fifo":
+        if label := label_of(maker):
+            return label
+        maker = maker.operands[0].owner
+    graph = reader.parent_op()
+    names: Mapping[Operation, str] = {} if graph is None else node_names(graph)
+    ends = (maker, reader) if isinstance(maker, Operation) else (reader,)
+    return "->".join(names.get(end, end.name) for end in ends)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
 from xdsl.ir import Operation
 
 from dfc.dialects import stream
@@ -13,7 +14,8 @@ from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.memory import View
 from dfc.runtime.interpreter.naming import describe
 from dfc.runtime.interpreter.order import Step
-from dfc.runtime.interpreter.tiles import Tile, tile_of, trips_of
+from dfc.runtime.interpreter.tiles import Tile, tile_of
+from dfc.runtime.interpreter.trips import Trip
 
 DEPTH = 2
 """Tokens on an edge without a `stream.fifo`."""
@@ -66,7 +68,7 @@ class Channel(ABC):
 
 
 class Registers(Channel):
-    """An edge whose tokens stand in no memory: without a place yet, or inside a unit that holds its graph."""
+    """An edge in no memory: it has no FIFO, or one inside the unit that holds the graph."""
 
     def __init__(self, name: str, depth: int = DEPTH) -> None:
         super().__init__(name)
@@ -74,17 +76,43 @@ class Registers(Channel):
         self.tokens: dict[int, Array] = {}
 
     def has_room(self) -> bool:
-        """Whether there are fewer tokens than its depth."""
+        """A slot is free when every reader has taken its token."""
         return self.waiting < self.depth
 
     def put(self, number: int, token: Array) -> None:
-        """Keep the token, forget those all have taken."""
-        self.tokens = {n: t for n, t in self.tokens.items() if n >= min(self.taken)}
+        """Keep the token; the one a depth before it has been taken."""
+        self.tokens.pop(number - self.depth, None)
         self.tokens[number] = token
 
     def get(self, number: int) -> Array:
         """The token."""
         return self.tokens[number]
+
+
+class Stored(Channel):
+    """The tokens of a tensor, all of which have a place."""
+
+    def __init__(self, name: str, tokens: Array, trips: Sequence[Trip]) -> None:
+        super().__init__(name)
+        self.tokens = tokens
+        self.trips = trips
+
+    def has_room(self) -> bool:
+        """Every token has its own place."""
+        return True
+
+    def put(self, number: int, token: Array) -> None:
+        """Into its place."""
+        self.tokens[self.trips[number]] = token
+
+    def get(self, number: int) -> Array:
+        """Contiguous, so that sums are formed as elsewhere."""
+        return np.ascontiguousarray(self.tokens[self.trips[number]])
+
+    def filled(self) -> "Stored":
+        """The channel with all its tokens there from the start."""
+        self.pushed = len(self.trips)
+        return self
 
 
 class Fifo(Channel):
@@ -134,15 +162,18 @@ class Tiles(Channel):
     """The tiles of a buffer, which hold all tokens at once: no byte moves."""
 
     def __init__(
-        self, evaluator: Evaluator, op: Operation, kind: StreamType, view: View
+        self,
+        evaluator: Evaluator,
+        op: Operation,
+        kind: StreamType,
+        view: View,
+        trips: Sequence[Trip],
     ) -> None:
         super().__init__(describe(op))
         self.machine = evaluator.machine
         self.step = Step(op, evaluator.place)
         self.view = view
-        self.tiles: Sequence[Tile] = [
-            tile_of(kind, trip, view.shape) for trip in trips_of(kind.counts)
-        ]
+        self.tiles: Sequence[Tile] = [tile_of(kind, trip, view.shape) for trip in trips]
 
     def part(self, tile: Tile) -> View:
         """The bytes of a tile that are inside the buffer."""

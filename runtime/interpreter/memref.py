@@ -17,8 +17,10 @@ from xdsl.interpreter import (
 
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import shape_of
+from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.memory import View
 from dfc.runtime.interpreter.naming import describe
+from dfc.runtime.interpreter.order import Step
 from dfc.runtime.interpreter.tensor import filled_in, window
 
 
@@ -86,6 +88,19 @@ class MemrefFunctions(InterpreterFunctions):
                 )
         part = view.part(offsets, sizes, steps)
         return (without_units(part, shape_of(op.result.type)),)
+
+    @impl(memref.LoadOp)
+    def load(
+        self, interpreter: Interpreter, op: memref.LoadOp, args: PythonValues
+    ) -> PythonValues:
+        """One element, read by the function itself: behind what it has waited for."""
+        assert isinstance(interpreter, Evaluator)
+        view = cast("View", args[0])
+        ones = [1] * len(view.shape)
+        part = view.part(list(args[1:]), ones, ones)
+        machine, place = interpreter.machine, interpreter.place
+        step = machine.order.now(op, place) if interpreter.ordered else Step(op, place)
+        return (machine.read(part, step).reshape(())[()],)
 
     @impl(memref.ExpandShapeOp)
     def expand(

@@ -68,6 +68,11 @@ class Firings:
             return np.arange(prod(self.counts))
         return np.flatnonzero(self.happen)
 
+    @property
+    def trips(self) -> list[Trip]:
+        """These trips."""
+        return [trip_at(int(number), self.counts) for number in self.numbers]
+
     def runs(self, kept: int) -> Array:
         """
         The numbers of the trips that each trip of the first `kept` dimensions is made of.

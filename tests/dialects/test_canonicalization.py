@@ -78,4 +78,5 @@ def test_every_rewrite_over_tensors_is_among_them():
         "attention.wide_window",
         "stream.fork_of_one",
         "stream.dead_nodes",
+        "stream.converted",
     }

@@ -16,13 +16,13 @@ func.func @fork_of_one(%x: tensor<16xf32>) -> tensor<16xf32> {
 }
 
 // CHECK-LABEL: func.func @fork_of_two
-// CHECK:           [[A:%.*]], [[B:%.*]] = stream.fork %s {dfc.origin = "l:x"} :
+// CHECK:           [[A:%.*]], [[B:%.*]] = stream.fork %s {dfc.origin = "l:x", latency = 3 : i64} :
 // CHECK-NEXT:      stream.write [[A]]
 // CHECK-NEXT:      stream.write [[B]]
 func.func @fork_of_two(%x: tensor<16xf32>, %m: memref<16xf32, "ddr">, %n: memref<16xf32, "ddr">) {
   stream.graph {
     %s = stream.read %x : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>
-    %a, %b, %c = stream.fork %s {dfc.origin = "l:x"} : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>> -> (!stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>)
+    %a, %b, %c = stream.fork %s {latency = 3 : i64, dfc.origin = "l:x"} : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>> -> (!stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>)
     stream.write %a to %m : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, memref<16xf32, "ddr">
     stream.write %c to %n : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>, memref<16xf32, "ddr">
   }
@@ -111,4 +111,20 @@ func.func @index(%x: tensor<8x8xf32>) -> tensor<8xf32> {
     stream.yield %y : tensor<8xf32>
   }
   func.return %r : tensor<8xf32>
+}
+
+// A stream converted to its own type is itself; to another order it is not.
+// CHECK-LABEL: func.func @converted
+// CHECK:           [[S:%.*]] = stream.read
+// CHECK-NEXT:      [[T:%.*]] = stream.convert [[S]]
+// CHECK-NEXT:      stream.write [[T]]
+func.func @converted(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %r = stream.graph -> tensor<16xf32> {
+    %s = stream.read %x : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>
+    %t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>> -> !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>>
+    %u = stream.convert %t : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (i)>> -> !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (1 - i)>>
+    %y = stream.write %u : !stream.stream<tensor<8xf32>, [2], affine_map<(i) -> (1 - i)>> -> tensor<16xf32>
+    stream.yield %y : tensor<16xf32>
+  }
+  func.return %r : tensor<16xf32>
 }

@@ -64,6 +64,78 @@ stream.graph {
 
 // -----
 
+// `stream.graph` (C4): there is an input
+// CHECK: expected a graph with an input, a `stream.read`, got none
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %y = stream.write %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> tensor<16xf32>
+}
+
+// -----
+
+// `stream.graph` (C5): each label is there once
+// CHECK: expected each label once, got "a" twice
+%x = "test.op"() : () -> tensor<16xf32>
+stream.graph {
+  %s = stream.read %x {label = "a"} : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+  %y = stream.write %s {label = "a"} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> tensor<16xf32>
+}
+
+// -----
+
+// `stream.graph` (C6): there is a value per symbol of `bound`
+// CHECK: expected 1 symbols of the bound, got 0
+stream.graph bound affine_map<(d0)[s0] -> (d0 + s0)> () {
+  stream.yield
+}
+
+// -----
+
+// `stream.graph` (C7): `bound` has one result
+// CHECK: expected a bound of one result, got 2
+stream.graph bound affine_map<(d0) -> (d0, d0)> () {
+  stream.yield
+}
+
+// -----
+
+// `stream.graph` (C8): `bound` divides by numbers above 0
+// CHECK: expected a bound that divides by numbers above 0, got 0
+stream.graph bound affine_map<(d0) -> (d0 floordiv 0)> () {
+  stream.yield
+}
+
+// -----
+
+// `stream.graph` (C9): with a `bound` no stream has more trips than its outer ones and one
+// CHECK: expected at most 1 bounded trips, got 2
+%x = "test.op"() : () -> tensor<2x4xf32>
+stream.graph bound affine_map<() -> (3)> () {
+  %s = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+}
+
+// -----
+
+// `stream.graph` (C10): with a `bound` the streams of all trips have the same trips
+// CHECK: expected bounded streams of equal trips, got [[2, 3], [2, 4]]
+%x = "test.op"() : () -> tensor<2x4xf32>
+stream.graph bound affine_map<(d0) -> (d0 + 1)> () {
+  %s = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+  %t = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 3], affine_map<(d0, d1) -> (d0, d1)>>
+}
+
+// -----
+
+// `stream.graph` (C11): no `stream.convert` of rows that a `bound` ends
+// CHECK: expected no stream.convert of bounded rows, got one
+%x = "test.op"() : () -> tensor<2x4xf32>
+stream.graph bound affine_map<(d0) -> (d0 + 1)> () {
+  %s = stream.read %x : tensor<2x4xf32> -> !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>>
+  %t = stream.convert %s : !stream.stream<tensor<1x1xf32>, [2, 4], affine_map<(d0, d1) -> (d0, d1)>> -> !stream.stream<tensor<1x4xf32>, [2], affine_map<(d0) -> (d0, 0)>>
+}
+
+// -----
+
 // `stream.read` (C1): it stands in a `stream.graph`
 // CHECK: expects parent op 'stream.graph'
 %x = "test.op"() : () -> tensor<16xf32>
@@ -125,11 +197,29 @@ stream.graph {
 
 // -----
 
-// `stream.read` (C8): an `in_place` token does not stand over
+// `stream.read` (C8): an `in_place` token of a memref does not stand over
 // CHECK: expected views within 15, got a view that ends at 16
 %x = "test.op"() : () -> memref<15xf32, "ddr">
 stream.graph {
   %s = stream.read %x {in_place} : memref<15xf32, "ddr"> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.read` (C9): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%x = "test.op"() : () -> tensor<16xf32>
+stream.graph {
+  %s = stream.read %x {latency = -1 : i64} : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.read` (C10): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%x = "test.op"() : () -> tensor<16xf32>
+stream.graph {
+  %s = stream.read %x {interval = 0 : i64} : tensor<16xf32> -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 }
 
 // -----
@@ -234,6 +324,24 @@ stream.graph {
 
 // -----
 
+// `stream.write` (C12): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %y = stream.write %s {latency = -1 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> tensor<16xf32>
+}
+
+// -----
+
+// `stream.write` (C13): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %y = stream.write %s {interval = 0 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> tensor<16xf32>
+}
+
+// -----
+
 // `stream.map` (C1): it stands in a `stream.graph`
 // CHECK: expects parent op 'stream.graph'
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
@@ -244,8 +352,8 @@ stream.graph {
 
 // -----
 
-// `stream.map` (C2): the trips of every operand are a prefix of the node's
-// CHECK: expected an operand whose trips are a prefix of [3, 2], got [2]
+// `stream.map` (C2): the trips of every operand are a prefix of the node's, so that its edge balances
+// CHECK: expected `test.op->map_0` to balance, with trips that are a prefix of [3, 2], got [2]
 %s0 = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 %s1 = "test.op"() : () -> !stream.stream<tensor<8xf32>, [3, 2], affine_map<(d0, d1) -> (d0)>>
 stream.graph {
@@ -323,6 +431,30 @@ stream.graph {
 
 // -----
 
+// `stream.map` (C8): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.map (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%v: tensor<8xf32>):
+    stream.yield %v : tensor<8xf32>
+  } {latency = -1 : i64}
+}
+
+// -----
+
+// `stream.map` (C9): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.map (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%v: tensor<8xf32>):
+    stream.yield %v : tensor<8xf32>
+  } {interval = 0 : i64}
+}
+
+// -----
+
 // `stream.reduce` (C1): it stands in a `stream.graph`
 // CHECK: expects parent op 'stream.graph'
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
@@ -333,8 +465,8 @@ stream.graph {
 
 // -----
 
-// `stream.reduce` (C2): the trips of every operand are a prefix of the node's
-// CHECK: expected an operand whose trips are a prefix of [2, 4], got [4]
+// `stream.reduce` (C2): the trips of every operand are a prefix of the node's, so that its edge balances
+// CHECK: expected `test.op->reduce_0` to balance, with trips that are a prefix of [2, 4], got [4]
 %s0 = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2, 4], affine_map<(d0, d1) -> (d0)>>
 %s1 = "test.op"() : () -> !stream.stream<tensor<8xf32>, [4], affine_map<(d0) -> (d0)>>
 stream.graph {
@@ -464,6 +596,378 @@ stream.graph {
 
 // -----
 
+// `stream.reduce` (C12): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.reduce (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] -> (!stream.stream<tensor<8xf32>, [], affine_map<() -> (0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a : tensor<8xf32>
+  } {latency = -1 : i64}
+}
+
+// -----
+
+// `stream.reduce` (C13): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.reduce (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] -> (!stream.stream<tensor<8xf32>, [], affine_map<() -> (0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a : tensor<8xf32>
+  } {interval = 0 : i64}
+}
+
+// -----
+
+// `stream.scan` (C1): it stands in a `stream.graph`
+// CHECK: expects parent op 'stream.graph'
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+  stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
+// `stream.scan` (C2): the trips of every operand are a prefix of the node's, so that its edge balances
+// CHECK: expected `test.op->scan_0` in the order of trips [2, 4], got [4, 2]; insert stream.convert
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%u, %w = "test.op"() : () -> (!stream.stream<tensor<8xf32>, [2, 4], affine_map<(d0, d1) -> (d0)>>, !stream.stream<tensor<8xf32>, [4, 2], affine_map<(d0, d1) -> (d0)>>)
+stream.graph {
+  %t = stream.scan (%u, %w : !stream.stream<tensor<8xf32>, [2, 4], affine_map<(d0, d1) -> (d0)>>, !stream.stream<tensor<8xf32>, [4, 2], affine_map<(d0, d1) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2, 4], affine_map<(d0, d1) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>, %b: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C3): every result has the trips of the node
+// CHECK: expected results of trips [2], got [3]
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [3], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C4): `over` is from 1 to the number of trips
+// CHECK: expected `over` from 1 to 1, got 2
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 2 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C5): there is a state per initial value
+// CHECK: expected 3 states, got 2
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32, 0.000000e+00 : f32, 0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C6): a state is a tensor
+// CHECK: expected states that are tensors, got f32
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: f32, %v: tensor<8xf32>):
+    stream.yield %a, %v : f32, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C7): an initial value has the element type of its state
+// CHECK: expected an initial value of f32, got i32
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0 : i32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C8): the body's arguments are the states, a token per operand, an index per control
+// CHECK: expected body arguments tensor<8xf32>, tensor<8xf32>, got tensor<8xf32>, tensor<8xf16>
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf16>):
+    stream.yield %a, %a : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C9): the body ends in `stream.yield`
+// CHECK: expected a body that ends in `stream.yield`, got none
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    "test.termop"() : () -> ()
+  }
+}
+
+// -----
+
+// `stream.scan` (C10): the body yields the states, then a token of each result
+// CHECK: expected a yield of tensor<8xf32>, tensor<8xf32>, got tensor<8xf32>
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a : tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C11): the body uses no value from outside
+// CHECK: Operation using value defined out of its IsolatedFromAbove parent
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%w = "test.op"() : () -> tensor<8xf32>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %w : tensor<8xf32>, tensor<8xf32>
+  }
+}
+
+// -----
+
+// `stream.scan` (C12): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  } {latency = -1 : i64}
+}
+
+// -----
+
+// `stream.scan` (C13): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.scan (%s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) inits [0.000000e+00 : f32] over 1 -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>) {
+  ^bb0(%a: tensor<8xf32>, %v: tensor<8xf32>):
+    stream.yield %a, %v : tensor<8xf32>, tensor<8xf32>
+  } {interval = 0 : i64}
+}
+
+// -----
+
+// `stream.repeat` (C1): it stands in a `stream.graph`
+// CHECK: expects parent op 'stream.graph'
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%t = stream.repeat %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0)>>
+
+// -----
+
+// `stream.repeat` (C2): `out` has the tokens of `tokens`
+// CHECK: expected tokens tensor<8xf32>, got tensor<8xf16>
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.repeat %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf16>, [2, 3], affine_map<(d0, d1) -> (d0)>>
+}
+
+// -----
+
+// `stream.repeat` (C3): the trips of `out` are those of `tokens` and further ones
+// CHECK: expected trips that extend [2], got [3, 2]
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.repeat %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [3, 2], affine_map<(d0, d1) -> (d0)>>
+}
+
+// -----
+
+// `stream.repeat` (C4): the map of `out` is that of `tokens`, whatever the further trips
+// CHECK: expected a result of the map (d0, d1) -> (d0), got (d0, d1) -> (d1)
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.repeat %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d1)>>
+}
+
+// -----
+
+// `stream.repeat` (C5): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.repeat %s {latency = -1 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0)>>
+}
+
+// -----
+
+// `stream.repeat` (C6): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.repeat %s {interval = 0 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0)>>
+}
+
+// -----
+
+// `stream.window` (C1): it stands in a `stream.graph`
+// CHECK: expects parent op 'stream.graph'
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%t = stream.window %s size 3 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+
+// -----
+
+// `stream.window` (C2): `size` is above 0
+// CHECK: expected `size` above 0, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 0 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C3): `tokens` has a trip to slide over
+// CHECK: expected a stream of at least one trip, got none
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [], affine_map<() -> (0)>>
+stream.graph {
+  %t = stream.window %s size 3 : !stream.stream<tensor<8xf32>, [], affine_map<() -> (0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C4): `out` has the tokens of `tokens`
+// CHECK: expected tokens tensor<8xf32>, got tensor<8xf16>
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 3 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf16>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C5): the trips of `out` are those of `tokens`, then `size`
+// CHECK: expected trips [2, 4], got [2, 3]
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 4 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C6): the map of `out` is that of `tokens` at i + j - (size - 1)
+// CHECK: expected a result of the map (d0, d1) -> (((d0 + d1) + -2)), got (d0, d1) -> (d0)
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 3 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0)>>
+}
+
+// -----
+
+// `stream.window` (C7): `fill` has the element type of `tokens`
+// CHECK: expected a fill of f32, got i32
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 3 fill 0 : i32 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C8): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 3 {latency = -1 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.window` (C9): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.window %s size 3 {interval = 0 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<8xf32>, [2, 3], affine_map<(d0, d1) -> (d0 + d1 - 2)>>
+}
+
+// -----
+
+// `stream.convert` (C1): it stands in a `stream.graph`
+// CHECK: expects parent op 'stream.graph'
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+%t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<4xf32>, [4], affine_map<(d0) -> (d0)>>
+
+// -----
+
+// `stream.convert` (C2): `out` has the element type of `tokens`
+// CHECK: expected tokens of f32, got f16
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<4xf16>, [4], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.convert` (C3): `out` has the rank of `tokens`
+// CHECK: expected tokens of rank 1, got rank 2
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<4x1xf32>, [4], affine_map<(d0) -> (d0, 0)>>
+}
+
+// -----
+
+// `stream.convert` (C4): no tile of `tokens` stands before the tensor
+// CHECK: expected tiles from 0 on, got a tile at -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 - 1)>>
+stream.graph {
+  %t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 - 1)>> -> !stream.stream<tensor<4xf32>, [4], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.convert` (C5): every element of a result is one of `tokens`, or stands behind the last of them
+// CHECK: expected results made of the operand's tokens, got elements that none of them has
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 * 2)>>
+stream.graph {
+  %t = stream.convert %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0 * 2)>> -> !stream.stream<tensor<4xf32>, [4], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.convert` (C6): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.convert %s {latency = -1 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<4xf32>, [4], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.convert` (C7): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.convert %s {interval = 0 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> !stream.stream<tensor<4xf32>, [4], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
 // `stream.fork` (C1): it stands in a `stream.graph`
 // CHECK: expects parent op 'stream.graph'
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
@@ -476,6 +980,24 @@ stream.graph {
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
   %t = stream.fork %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> (!stream.stream<tensor<4xf32>, [2], affine_map<(d0) -> (d0)>>)
+}
+
+// -----
+
+// `stream.fork` (C3): `latency` is at least 0 cycles
+// CHECK: expected `latency` of at least 0 cycles, got -1
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t, %u = stream.fork %s {latency = -1 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>)
+}
+
+// -----
+
+// `stream.fork` (C4): `interval` is at least 1 cycle
+// CHECK: expected `interval` of at least 1 cycle, got 0
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t, %u = stream.fork %s {interval = 0 : i64} : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> (!stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>, !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>)
 }
 
 // -----
@@ -519,6 +1041,24 @@ stream.graph {
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
   %t = stream.fifo %s depth 2 tier "sram" offset -8 : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.fifo` (C6): there are at most `depth` initial tokens
+// CHECK: expected at most 1 initial tokens, got 2
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.fifo %s depth 1 initial [0.000000e+00 : f32, 0.000000e+00 : f32] : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+}
+
+// -----
+
+// `stream.fifo` (C7): initial tokens have the element type of `tokens`
+// CHECK: expected initial tokens of f32, got i32
+%s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
+stream.graph {
+  %t = stream.fifo %s depth 1 initial [0 : i32] : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 }
 
 // -----

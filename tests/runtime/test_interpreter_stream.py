@@ -1,0 +1,339 @@
+"""Whole streams, firing by firing and token by token: one graph gives the same values in all three ways."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.parser import Parser
+from xdsl.universe import Universe
+
+from dfc.runtime.errors import ExecutionError
+from dfc.runtime.interpreter import firing, run, stream
+
+rng = np.random.default_rng(0)
+quick = settings(deadline=None, max_examples=40, derandomize=True)
+
+
+def parse(text: str) -> ModuleOp:
+    """A module of one function `@f`."""
+    context = Context()
+    for name, load in Universe.get_multiverse().all_dialects.items():
+        context.register_dialect(name, load)
+    module = Parser(context, text).parse_module()
+    module.verify()
+    return module
+
+
+def always(graph: Operation) -> bool:
+    """In place of a condition."""
+    return True
+
+
+def results(module: ModuleOp, inputs: Sequence[Any]) -> list[Any]:
+    """What a graph computes, the same over whole streams, firing by firing and token by token."""
+    whole = run(module, "f", inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firing, "ELEMENTS", 1)
+        one_by_one = run(module, "f", inputs)
+        patch.setattr(stream, "has_cycle", always)
+        tokens = run(module, "f", inputs)
+    for a, b, c in zip(whole, one_by_one, tokens, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    return list(whole)
+
+
+def vector(trips: str, map: str, size: int = 1, kind: str = "f32") -> str:
+    """A stream of 1-d tokens."""
+    return f"!stream.stream<tensor<{size}x{kind}>, {trips}, affine_map<{map}>>"
+
+
+def cell(rows: int, columns: int, kind: str = "f32") -> str:
+    """A stream of the elements of a matrix."""
+    return f"!stream.stream<tensor<1x1x{kind}>, [{rows}, {columns}], affine_map<(i, j) -> (i, j)>>"
+
+
+def row_of(rows: int) -> str:
+    """A stream with a number for each row."""
+    return f"!stream.stream<tensor<1x1xf32>, [{rows}], affine_map<(i) -> (i, 0)>>"
+
+
+def scanned(rows: int, columns: int, over: int, head: str = "stream.graph") -> str:
+    """Sums so far, and the whole sums of the rows."""
+    s, r, e = cell(rows, columns), row_of(rows), "tensor<1x1xf32>"
+    x = f"tensor<{rows}x{columns}xf32>"
+    return f"""
+func.func @f(%x: {x}, %n: index) -> ({x}, tensor<{rows}x1xf32>) {{
+  %0, %1 = {head} -> {x}, tensor<{rows}x1xf32> {{
+    %s = stream.read %x {{in_place}} : {x} -> {s}
+    %a, %b = stream.fork %s : {s} -> ({s}, {s})
+    %t = stream.scan (%a : {s}) inits [0.0 : f32] over {over} -> ({s}) {{
+    ^bb0(%sum: {e}, %v: {e}):
+      %more = arith.addf %sum, %v : {e}
+      stream.yield %more, %more : {e}, {e}
+    }}
+    %u = stream.reduce (%b : {s}) inits [0.0 : f32] -> ({r}) {{
+    ^bb0(%sum: {e}, %v: {e}):
+      %more = arith.addf %sum, %v : {e}
+      stream.yield %more : {e}
+    }}
+    %y = stream.write %t : {s} -> {x}
+    %z = stream.write %u : {r} -> tensor<{rows}x1xf32>
+    stream.yield %y, %z : {x}, tensor<{rows}x1xf32>
+  }}
+  func.return %0, %1 : {x}, tensor<{rows}x1xf32>
+}}
+"""
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(3, 5), (1, 1), (4, 1), (1, 7)])
+def test_a_scan_starts_anew_with_each_row(rows: int, columns: int):
+    x = rng.integers(-9, 9, (rows, columns)).astype(np.float32)
+    y, z = results(parse(scanned(rows, columns, 1)), [x, 0])
+    np.testing.assert_array_equal(y, x.cumsum(1))
+    np.testing.assert_array_equal(z, x.sum(1, keepdims=True))
+
+
+def test_a_scan_over_two_trips_goes_on_behind_a_row():
+    x = rng.integers(-9, 9, (3, 5)).astype(np.float32)
+    y, _ = results(parse(scanned(3, 5, 2)), [x, 0])
+    np.testing.assert_array_equal(y, x.cumsum().reshape(3, 5))
+
+
+@pytest.mark.parametrize("position", [-9, 0, 1, 2, 7])
+def test_rows_end_at_the_bound(position: int):
+    # row i has i + position + 1 tokens, at least 1 and at most 5
+    head = "stream.graph bound affine_map<(d0)[s0] -> (d0 + s0 + 1)> (%n)"
+    x = rng.integers(-9, 9, (3, 5)).astype(np.float32)
+    y, z = results(parse(scanned(3, 5, 1, head)), [x, position])
+    lengths = np.clip(np.arange(3) + position + 1, 1, 5)
+    inside = np.arange(5) < lengths[:, None]
+    np.testing.assert_array_equal(y, np.where(inside, x.cumsum(1), 0))
+    np.testing.assert_array_equal(z, np.where(inside, x, 0).sum(1, keepdims=True))
+
+
+def between(x: str, source: str, made: str, node: str, y: str) -> str:
+    """A graph of one node between a read and a write."""
+    return f"""
+func.func @f(%x: {x}) -> {y} {{
+  %r = stream.graph -> {y} {{
+    %s = stream.read %x : {x} -> {source}
+    {node}
+    %y = stream.write %t : {made} -> {y}
+    stream.yield %y : {y}
+  }}
+  func.return %r : {y}
+}}
+"""
+
+
+def test_a_fifo_with_tokens_delays():
+    s = cell(2, 3)
+    node = f"%t = stream.fifo %s depth 3 initial [7.0 : f32, 8.0 : f32] : {s}"
+    text = between("tensor<2x3xf32>", s, s, node, "tensor<2x3xf32>")
+    x = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+    (y,) = results(parse(text), [x])
+    np.testing.assert_array_equal(y, [[7, 8, 1], [2, 3, 4]])
+
+
+def test_more_initial_tokens_than_trips():
+    s = vector("[1]", "(d0) -> (d0)")
+    node = f"%t = stream.fifo %s depth 2 initial [7.0 : f32, 8.0 : f32] : {s}"
+    text = between("tensor<1xf32>", s, s, node, "tensor<1xf32>")
+    (y,) = results(parse(text), [np.array([1], np.float32)])
+    np.testing.assert_array_equal(y, [7])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_a_window_starts_anew_with_each_row(size: int):
+    s = cell(2, 4)
+    made = f"!stream.stream<tensor<1x1xf32>, [2, 4, {size}], affine_map<(i, j, k) -> (i, j + k - {size - 1})>>"
+    out = f"!stream.stream<tensor<1x1xf32>, [2, 4, {size}], affine_map<(i, j, k) -> (i, j * {size} + k)>>"
+    node = f"""%w = stream.window %s size {size} fill -1.0 : f32 : {s} -> {made}
+    %t = stream.map (%w : {made}) -> ({out}) {{
+    ^bb0(%v: tensor<1x1xf32>):
+      stream.yield %v : tensor<1x1xf32>
+    }}"""
+    text = between("tensor<2x4xf32>", s, out, node, f"tensor<2x{4 * size}xf32>")
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    (y,) = results(parse(text), [x])
+    want = [
+        [x[i, j + k - size + 1] if j + k >= size - 1 else -1 for j in range(4) for k in range(size)]
+        for i in range(2)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(y, want)
+
+
+def test_a_repeat_holds_its_token():
+    s = vector("[3]", "(d0) -> (d0)")
+    made = vector("[3, 2]", "(d0, d1) -> (d0)")
+    out = vector("[3, 2]", "(d0, d1) -> (d1 * 3 + d0)")
+    node = f"""%w = stream.repeat %s : {s} -> {made}
+    %t = stream.map (%w : {made}) -> ({out}) {{
+    ^bb0(%v: tensor<1xf32>):
+      %j = stream.index 1
+      %k = arith.index_cast %j : index to i32
+      %f = arith.sitofp %k : i32 to f32
+      %g = tensor.splat %f : tensor<1xf32>
+      %y = arith.addf %v, %g : tensor<1xf32>
+      stream.yield %y : tensor<1xf32>
+    }}"""
+    text = between("tensor<3xf32>", s, out, node, "tensor<6xf32>")
+    (y,) = results(parse(text), [np.array([1, 2, 3], np.float32)])
+    np.testing.assert_array_equal(y, [1, 2, 3, 2, 3, 4])
+
+
+@quick
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 3), st.integers(1, 3),
+    st.integers(1, 3), st.integers(1, 3), st.booleans(),
+)  # fmt: skip
+def test_a_convert_changes_no_value(
+    rows: int, columns: int, a: int, b: int, c: int, d: int, turned: bool
+):
+    def tiles(m: int, n: int, turned: bool) -> str:
+        grid = [-(-rows // m), -(-columns // n)]
+        tile = "(j, i)" if turned else "(i, j)"
+        trips = grid[::-1] if turned else grid
+        return f"!stream.stream<tensor<{m}x{n}xf32>, {trips}, affine_map<(i, j) -> {tile}>>"
+
+    source, made = tiles(a, b, False), tiles(c, d, turned)
+    x = f"tensor<{rows}x{columns}xf32>"
+    text = between(x, source, made, f"%t = stream.convert %s : {source} -> {made}", x)
+    value = np.arange(1, rows * columns + 1, dtype=np.float32).reshape(rows, columns)
+    (y,) = results(parse(text), [value])
+    np.testing.assert_array_equal(y, value)
+
+
+def test_a_cycle_runs_token_by_token():
+    s = vector("[5]", "(d0) -> (d0)")
+    node = f"""%t, %n = stream.map (%s, %back : {s}, {s}) -> ({s}, {s}) {{
+    ^bb0(%v: tensor<1xf32>, %sum: tensor<1xf32>):
+      %more = arith.addf %sum, %v : tensor<1xf32>
+      stream.yield %more, %more : tensor<1xf32>, tensor<1xf32>
+    }}
+    %back = stream.fifo %n depth 2 initial [0.0 : f32] : {s}"""
+    text = between("tensor<5xf32>", s, s, node, "tensor<5xf32>")
+    x = np.arange(5, dtype=np.float32)
+    (y,) = results(parse(text), [x])
+    np.testing.assert_array_equal(y, x.cumsum())
+    # a slot is free only after the firing that takes from it: one slot is not enough
+    with pytest.raises(ExecutionError, match=r"deadlock: .*waits for room in"):
+        run(parse(text.replace("depth 2", "depth 1")), "f", [x])
+
+
+BODIES = {
+    "select by a scalar": """
+      %i = stream.index 1
+      %c = arith.constant 2 : index
+      %b = arith.cmpi slt, %i, %c : index
+      %y = arith.select %b, %v, %w : T""",
+    "select by element": """
+      %b = arith.cmpf olt, %v, %w : T
+      %y = arith.select %b, %v, %w : T""",
+    "a scalar of each firing": """
+      %z = arith.constant 0 : index
+      %s = tensor.extract %v[%z, %z] : T
+      %e = math.exp %s : f32
+      %y = tensor.splat %e : T""",
+    "elements": """
+      %z = arith.constant 0 : index
+      %s = tensor.extract %v[%z, %z] : T
+      %k = arith.constant 2.0 : f32
+      %y = tensor.from_elements %s, %k, %s : T""",
+    "a place that differs": """
+      %z = arith.constant 0 : index
+      %i = stream.index 0
+      %s = tensor.extract %v[%z, %i] : T
+      %y = tensor.splat %s : T""",
+    "a sum over the token": """
+      %z = arith.constant dense<0.5> : tensor<1xf32>
+      %l = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%v : T) outs(%z : tensor<1xf32>) {
+      ^bb1(%a: f32, %old: f32):
+        %n = arith.addf %a, %old : f32
+        linalg.yield %n : f32
+      } -> tensor<1xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%l : tensor<1xf32>) outs(%w : T) {
+      ^bb1(%a: f32, %old: f32):
+        %j = linalg.index 1 : index
+        %k = arith.index_cast %j : index to i32
+        %f = arith.sitofp %k : i32 to f32
+        %d = arith.divf %old, %a : f32
+        %n = arith.addf %d, %f : f32
+        linalg.yield %n : f32
+      } -> T""",
+    "a body that captures": """
+      %z = arith.constant 0 : index
+      %s = tensor.extract %v[%z, %z] : T
+      %y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%v : T) {
+      ^bb1(%old: f32):
+        %n = arith.mulf %old, %s : f32
+        linalg.yield %n : f32
+      } -> T""",
+    "shapes": """
+      %c = tensor.collapse_shape %v [[0, 1]] : T into tensor<3xf32>
+      %p = tensor.extract_slice %c[1] [2] [1] : tensor<3xf32> to tensor<2xf32>
+      %q = tensor.insert_slice %p into %c[0] [2] [1] : tensor<2xf32> into tensor<3xf32>
+      %y = tensor.expand_shape %q [[0, 1]] output_shape [1, 3] : tensor<3xf32> into T""",
+    "a fill": """
+      %z = arith.constant 0 : index
+      %s = tensor.extract %v[%z, %z] : T
+      %e = tensor.empty() : T
+      %f = linalg.fill ins(%s : f32) outs(%e : T) -> T
+      %y = arith.addf %f, %w : T""",
+    "a branch": """
+      %i = stream.index 0
+      %c = arith.constant 1 : index
+      %b = arith.cmpi eq, %i, %c : index
+      %y = scf.if %b -> (T) {
+        %n = arith.negf %v : T
+        scf.yield %n : T
+      } else {
+        scf.yield %w : T
+      }""",
+    "the same for all": """
+      %y = arith.constant dense<3.0> : T""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_in_many_firings_is_that_of_each(name: str):
+    s = "!stream.stream<tensor<1x3xf32>, [3, 4], affine_map<(i, j) -> (i, j)>>"
+    held = "!stream.stream<tensor<1x3xf32>, [], affine_map<() -> (0, 0)>>"
+    text = f"""
+func.func @f(%x: tensor<3x12xf32>, %x2: tensor<1x3xf32>) -> tensor<3x12xf32> {{
+  %r = stream.graph -> tensor<3x12xf32> {{
+    %in = stream.read %x : tensor<3x12xf32> -> {s}
+    %h = stream.read %x2 : tensor<1x3xf32> -> {held}
+    %t = stream.map (%in, %h : {s}, {held}) -> ({s}) {{
+    ^bb0(%v: T, %w: T):{BODIES[name]}
+      stream.yield %y : T
+    }}
+    %y = stream.write %t : {s} -> tensor<3x12xf32>
+    stream.yield %y : tensor<3x12xf32>
+  }}
+  func.return %r : tensor<3x12xf32>
+}}
+""".replace(" T", " tensor<1x3xf32>").replace("(T)", "(tensor<1x3xf32>)")
+    x = rng.standard_normal((3, 12)).astype(np.float32)
+    z = rng.standard_normal((1, 3)).astype(np.float32)
+    (y,) = results(parse(text), [x, z])
+    assert np.isfinite(y).all()
+
+
+def test_a_tile_that_comes_twice_keeps_the_later_token():
+    s = vector("[4]", "(d0) -> (d0)")
+    made = vector("[4]", "(d0) -> (d0 floordiv 2)")
+    node = f"""%t = stream.map (%s : {s}) -> ({made}) {{
+    ^bb0(%v: tensor<1xf32>):
+      stream.yield %v : tensor<1xf32>
+    }}"""
+    text = between("tensor<4xf32>", s, made, node, "tensor<2xf32>")
+    (y,) = results(parse(text), [np.array([1, 2, 3, 4], np.float32)])
+    np.testing.assert_array_equal(y, [2, 4])
