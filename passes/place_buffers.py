@@ -30,7 +30,8 @@ Arguments and results stay in the target's `host_tier`. An entry function keeps 
 results; a called one takes a buffer for each result that is not in one of its arguments, as an extra
 argument behind the others, and returns nothing: its caller owns the results' buffers, so two calls
 in a row never write to the same one unless the first result is dead. A result whose argument it
-updates (a cache) stays in that argument. `attention.kv_write` becomes a copy into the cache.
+updates (a cache) stays in that argument. `attention.kv_write` becomes a copy into the cache. The kernel
+in an `scf.if` writes over what the branch gives without it; the function reads the flag itself.
 i1 is kept as i8. Values do not change.
 """
 

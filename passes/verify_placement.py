@@ -23,12 +23,14 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from xdsl.context import Context
+from xdsl.dialects import memref
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from dfc.dialects import accel, stream, tier
+from dfc.passes.analysis.branches import timed
 from dfc.passes.analysis.edge_plan import home_tier, reaches, unit_of
 from dfc.passes.analysis.fabric_graph import fabric_of
 from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
@@ -73,8 +75,8 @@ class FunctionCheck:
         self.function = function
         self.target = target
         self.frames = frames
-        self.ops = list(function.body.block.ops)
-        self.time = {op: time for time, op in enumerate(self.ops)}
+        self.time = {op: time for time, op in timed(list(function.body.block.ops))}
+        self.ops = list(self.time)
 
     def run(self) -> list[Extent]:
         """Check the function; what it takes of the tiers, while it runs."""
@@ -152,7 +154,7 @@ class FunctionCheck:
             elif isinstance(op, tier.CopyOp):
                 yield op, use.index == 0
             else:
-                yield op, isinstance(op, ReturnOp)
+                yield op, isinstance(op, ReturnOp | memref.LoadOp)
 
     def _fifo(self, op: stream.FifoOp, kernel: accel.KernelOp) -> Extent:
         if op.tier is None or op.offset_bytes is None:

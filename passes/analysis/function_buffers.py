@@ -4,7 +4,8 @@ The buffers behind the tensors of a function: which values share one, and how lo
 A kernel's result has a buffer of its own. Views share that of their source; a cache that
 `attention.kv_write` updates stays in its buffer, unless somebody still needs the old cache. A call's
 result is in one of its arguments when the callee gives that argument back, else in a buffer that
-the caller hands over as an extra argument.
+the caller hands over as an extra argument. A branch's result stays in the buffer it would be in
+without the branch (branches.py).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from xdsl.dialects import tensor
+from xdsl.dialects import scf, tensor
 from xdsl.dialects.builtin import IntegerAttr, TensorType
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from dfc.dialects import accel, attention
+from dfc.passes.analysis.branches import branch_kernels, branch_results, timed
 from dfc.passes.analysis.functions import argument_attributes, is_private
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.memory_views import aligned, buffer_bytes
@@ -72,7 +74,9 @@ class FunctionBuffers:
         self.host_tier = host_tier
         self.signatures = signatures
         self.ops = list(function.body.block.ops)
-        self.time = {op: time for time, op in enumerate(self.ops)}
+        self.time = {op: time for time, op in timed(self.ops)}
+        self.kernels = [op for op in self.time if isinstance(op, accel.KernelOp)]
+        """The kernels in order, those of branches too."""
         self.buffers: list[Buffer] = []
         self.of: dict[SSAValue, Buffer] = {}
         self.copied: dict[Operation, Buffer] = {}
@@ -134,6 +138,11 @@ class FunctionBuffers:
             self.of[op.result] = self.of[op.source]
         elif isinstance(op, tensor.EmptyOp):
             self._add(op.tensor, "an empty tensor", self.time[op])
+        elif isinstance(op, tensor.ExtractOp):
+            # the function reads it itself
+            self.of[op.tensor].pinned = True
+        elif isinstance(op, scf.IfOp):
+            self._branch(op)
         elif any(isinstance(v.type, TensorType) for v in (*op.operands, *op.results)):
             fail(
                 op,
@@ -148,6 +157,18 @@ class FunctionBuffers:
         for value in (*op.inputs, *op.outputs):
             if value in self.of:
                 self.of[value].kernels[op] = None
+
+    def _branch(self, op: scf.IfOp) -> None:
+        """The kernel in a branch writes over what the branch gives without it."""
+        for kernel in branch_kernels(op):
+            self._use(kernel)
+            self._kernel(kernel)
+        for result, new, old in branch_results(op):
+            buffer = self.of[result] = self.of[old]
+            buffer.last = max(buffer.last, self.time[op])
+            buffer.kernels |= self.of[new].kernels
+            self.buffers.remove(self.of[new])
+            self.of[new] = buffer
 
     def _call(self, op: CallOp) -> None:
         """Arguments and results of a call stay with the host: one function has one tier per argument."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects import tensor
+from xdsl.dialects import memref, scf, tensor
 from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType
 from xdsl.dialects.func import CallOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -15,6 +15,7 @@ from xdsl.rewriter import InsertPoint
 from dfc.dialects import accel, attention, stream, tier
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.block_arguments import append_arguments, erase_arguments
+from dfc.passes.analysis.branches import branch_kernels, branch_results
 from dfc.passes.analysis.fabric_graph import placed_graph
 from dfc.passes.analysis.function_buffers import (
     Buffer,
@@ -146,8 +147,26 @@ class PlacedBuilder:
             if op in self.found.copied:
                 source = self._copied(op, source)
             self.values[op.result] = reshaped(op, source, self.builder)
+        elif isinstance(op, tensor.ExtractOp):
+            value = memref.LoadOp.get(self.values[op.tensor], op.indices)
+            op.result.replace_all_uses_with(self.builder.insert(value).res)
+        elif isinstance(op, scf.IfOp):
+            self._branch(op)
         elif isinstance(op, ReturnOp):
             self._return(op)
+
+    def _branch(self, op: scf.IfOp) -> None:
+        """A branch that gives nothing: its kernel writes to the buffer of what it gave."""
+        outside, then = self.builder, Block()
+        self.builder = Builder(InsertPoint.at_end(then))
+        for kernel in branch_kernels(op):
+            self._kernel(kernel)
+        self.builder.insert(scf.YieldOp())
+        self.builder = outside
+        made = scf.IfOp(op.cond, [], Region(then), Region(Block([scf.YieldOp()])))
+        self.builder.insert(made)
+        for result, _, old in branch_results(op):
+            self.values[result] = self.values[old]
 
     def _copied(self, op: Operation, source: SSAValue) -> SSAValue:
         """A copy of what an op works on."""

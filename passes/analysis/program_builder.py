@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from xdsl.builder import Builder
+from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, tier
+from dfc.passes.analysis.branches import branch_kernels
 from dfc.passes.analysis.event_order import (
     End,
     Order,
@@ -80,6 +83,14 @@ class ProgramBuilder:
             starts = (Start(source, False, 0), Start(target, True, 0))
             ends = (End(source, False, (0,)), End(target, True, (0,)))
             return Plan(1, (None,), starts, ends)
+        if isinstance(op, memref.LoadOp):
+            return Plan(1, (), (Start(region_of(op.memref), False, 0),), ())
+        if isinstance(op, scf.IfOp):
+            (kernel,) = branch_kernels(op)
+            plan = self._plan_of(kernel)
+            assert plan is not None
+            # its launches may not happen: they stand for no others on their units
+            return replace(plan, units=(None,) * len(plan.units))
         if isinstance(op, CallOp) and op.callee.string_value() in self.plans:
             return in_caller(self.plans[op.callee.string_value()], op.arguments)
         return None
@@ -155,21 +166,12 @@ class _FunctionBuilder:
     ) -> Sequence[SSAValue]:
         builder = Builder(InsertPoint.before(op))
         if isinstance(op, accel.KernelOp):
-            name = self.program.unique(op.sym.data)
-            plan, counts = self.program.kernels[op], [len(g) for g in groups]
-            made = (
-                plan.function(name, counts)
-                if isinstance(plan, FabricPlan)
-                else kernel_function(plan, name, counts)
-            )
-            self.program.module.body.block.add_op(made)
-            operands = [*op.inputs, *op.outs, *(e for group in groups for e in group)]
-            call = builder.insert(
-                CallOp(made.sym_name.data, operands, made.function_type.outputs.data)
-            )
-            op.detach()
-            op.erase()
-            return call.results
+            return self._kernel(op, groups, builder)
+        if isinstance(op, scf.IfOp):
+            return self._branch(op, groups, builder)
+        if isinstance(op, memref.LoadOp):
+            builder.insert(accel.WaitOp(groups[0]))
+            return []
         if isinstance(op, tier.CopyOp):
             copy = builder.insert(tier.CopyOp(op.source, op.target, groups[0]))
             copy.attributes |= op.attributes
@@ -178,6 +180,53 @@ class _FunctionBuilder:
             return [copy.event]
         assert isinstance(op, CallOp)
         return self._call(op, groups, builder)
+
+    def _kernel(
+        self,
+        op: accel.KernelOp,
+        groups: Sequence[Sequence[SSAValue]],
+        builder: Builder,
+    ) -> Sequence[SSAValue]:
+        """A call of the function that the kernel becomes."""
+        name = self.program.unique(op.sym.data)
+        plan, counts = self.program.kernels[op], [len(g) for g in groups]
+        made = (
+            plan.function(name, counts)
+            if isinstance(plan, FabricPlan)
+            else kernel_function(plan, name, counts)
+        )
+        self.program.module.body.block.add_op(made)
+        operands = [*op.inputs, *op.outs, *(e for group in groups for e in group)]
+        call = builder.insert(
+            CallOp(made.sym_name.data, operands, made.function_type.outputs.data)
+        )
+        op.detach()
+        op.erase()
+        return call.results
+
+    def _branch(
+        self, op: scf.IfOp, groups: Sequence[Sequence[SSAValue]], builder: Builder
+    ) -> Sequence[SSAValue]:
+        """
+        A branch that gives the events of its kernel.
+
+        Where the kernel does not run, the function waits for what it would have started after: the
+        branch's events stand for that to whatever comes behind.
+        """
+        (kernel,) = branch_kernels(op)
+        then, other = Block(), Block()
+        done = self._kernel(kernel, groups, Builder(InsertPoint.at_end(then)))
+        then.add_op(scf.YieldOp(*done))
+        if before := [event for group in groups for event in group]:
+            other.add_op(accel.WaitOp(list(dict.fromkeys(before))))
+        start = accel.StartOp()
+        other.add_ops([start, scf.YieldOp(*[start.event] * len(done))])
+        kinds = [EVENT] * len(done)
+        made = scf.IfOp(op.cond, kinds, Region(then), Region(other))
+        events = builder.insert(made).output
+        op.detach()
+        op.erase()
+        return events
 
     def _call(
         self, op: CallOp, groups: Sequence[Sequence[SSAValue]], builder: Builder

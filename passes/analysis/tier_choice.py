@@ -63,7 +63,7 @@ class TierChoice:
         self.target = target
         self.frames = frames
         self.capacities = {name: t.capacity_bytes for name, t in target.tier.items()}
-        self.kernels = [op for op in found.ops if isinstance(op, accel.KernelOp)]
+        self.kernels = found.kernels
         fabrics = {op: fabric_of(graph_in(op), target) for op in self.kernels}
         self.held: dict[Operation, str] = {
             op: unit for op, unit in fabrics.items() if unit

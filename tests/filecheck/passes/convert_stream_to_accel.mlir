@@ -113,3 +113,66 @@ builtin.module attributes {accel.target = "stream-abstract"} {
     func.return
   }
 }
+
+// -----
+
+// The function waits for the flag before it reads it. A branch gives the events of its kernel; where
+// that does not run, those of what it would have started after have happened.
+// CHECK-LABEL: func.func @branch
+// CHECK:         [[A:%[a-z0-9_]+]], [[B:%[a-z0-9_]+]], [[C:%[a-z0-9_]+]] = func.call @fast(%x,
+// CHECK:         accel.wait [[C]]
+// CHECK-NEXT:    [[V:%[a-z0-9_]+]] = memref.load
+// CHECK:         [[T:%[a-z0-9_]+]] = arith.cmpi ne, [[V]],
+// CHECK-NEXT:    [[D:%[a-z0-9_]+]], [[E:%[a-z0-9_]+]] = scf.if [[T]] -> (!accel.event, !accel.event) {
+// CHECK-NEXT:      [[G:%[a-z0-9_]+]], [[H:%[a-z0-9_]+]] = func.call @slow(%x, %{{.*}}, [[A]], [[B]])
+// CHECK-NEXT:      scf.yield [[G]], [[H]]
+// CHECK-NEXT:    } else {
+// CHECK-NEXT:      accel.wait [[A]], [[B]]
+// CHECK-NEXT:      [[S:%[a-z0-9_]+]] = accel.start
+// CHECK-NEXT:      scf.yield [[S]], [[S]]
+// CHECK:         accel.wait [[E]], [[D]]
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @branch(%x: memref<4x8xf32, "ddr">) -> memref<4x8xf32, "ddr"> {
+    %y = tier.alloc offset 0 : memref<4x8xf32, "ddr">
+    %flag = tier.alloc offset 128 : memref<1x1xi8, "ddr">
+    accel.kernel "fast" ins(%x : memref<4x8xf32, "ddr">) outs(%y, %flag : memref<4x8xf32, "ddr">, memref<1x1xi8, "ddr">) {
+    ^bb0(%x0: memref<4x8xf32, "ddr">, %y_1: memref<4x8xf32, "ddr">, %flag_1: memref<1x1xi8, "ddr">):
+      stream.graph {
+        %0 = stream.read %x0 : memref<4x8xf32, "ddr"> -> !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+        %1 = stream.fifo %0 depth 1 tier "sram" offset 0 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+        %2, %3 = stream.map on "vector"(%1 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) -> (!stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>, !stream.stream<tensor<1x1xi8>, [], affine_map<() -> (0, 0)>>) {
+        ^bb0(%v: tensor<4x8xf32>):
+          %w = arith.addf %v, %v : tensor<4x8xf32>
+          %c = arith.constant dense<1> : tensor<1x1xi8>
+          stream.yield %w, %c : tensor<4x8xf32>, tensor<1x1xi8>
+        }
+        %4 = stream.fifo %2 depth 1 tier "sram" offset 128 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+        %5 = stream.fifo %3 depth 1 tier "sram" offset 256 : !stream.stream<tensor<1x1xi8>, [], affine_map<() -> (0, 0)>>
+        stream.write %4 to %y_1 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>, memref<4x8xf32, "ddr">
+        stream.write %5 to %flag_1 : !stream.stream<tensor<1x1xi8>, [], affine_map<() -> (0, 0)>>, memref<1x1xi8, "ddr">
+      }
+    }
+    %0 = arith.constant 0 : index
+    %1 = memref.load %flag[%0, %0] : memref<1x1xi8, "ddr">
+    %2 = arith.constant 0 : i8
+    %3 = arith.cmpi ne, %1, %2 : i8
+    scf.if %3 {
+      accel.kernel "slow" ins(%x : memref<4x8xf32, "ddr">) outs(%y : memref<4x8xf32, "ddr">) {
+      ^bb0(%x0: memref<4x8xf32, "ddr">, %z: memref<4x8xf32, "ddr">):
+        stream.graph {
+          %4 = stream.read %x0 : memref<4x8xf32, "ddr"> -> !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+          %5 = stream.fifo %4 depth 1 tier "sram" offset 0 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+          %6 = stream.map on "vector"(%5 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) -> (!stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) {
+          ^bb0(%v: tensor<4x8xf32>):
+            %w = arith.mulf %v, %v : tensor<4x8xf32>
+            stream.yield %w : tensor<4x8xf32>
+          }
+          %7 = stream.fifo %6 depth 1 tier "sram" offset 128 : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+          stream.write %7 to %z : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>, memref<4x8xf32, "ddr">
+        }
+      }
+    } else {
+    }
+    func.return %y : memref<4x8xf32, "ddr">
+  }
+}

@@ -118,3 +118,60 @@ builtin.module attributes {accel.target = "stream-abstract"} {
     func.return %y : tensor<8x16xf32>
   }
 }
+
+// -----
+
+// The kernel in a branch writes over what the branch gives without it. The function reads the flag.
+// CHECK-LABEL: func.func @branch
+// CHECK-DAG:     [[Y:%[a-z0-9_]+]] = tier.alloc offset 0 : memref<4x8xf32, "ddr">
+// CHECK-DAG:     [[F:%[a-z0-9_]+]] = tier.alloc offset 128 : memref<1x1xi8, "ddr">
+// CHECK:         accel.kernel "fast" ins(%x : {{.*}}) outs([[Y]], [[F]] :
+// CHECK:         [[V:%[a-z0-9_]+]] = memref.load [[F]]
+// CHECK:         [[C:%[a-z0-9_]+]] = arith.cmpi ne, [[V]],
+// CHECK-NEXT:    scf.if [[C]] {
+// CHECK-NEXT:      accel.kernel "slow" ins(%x : {{.*}}) outs([[Y]] :
+// CHECK:         func.return [[Y]]
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @branch(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %y, %flag = accel.kernel "fast" ins(%x : tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<1x1xi8>) {
+    ^bb0(%x0: tensor<4x8xf32>):
+      %y0, %f0 = stream.graph -> tensor<4x8xf32>, tensor<1x1xi8> {
+        %s = stream.read %x0 : tensor<4x8xf32> -> !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+        %t, %u = stream.map on "vector"(%s : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) -> (!stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>, !stream.stream<tensor<1x1xi8>, [], affine_map<() -> (0, 0)>>) {
+        ^bb1(%v: tensor<4x8xf32>):
+          %w = arith.addf %v, %v : tensor<4x8xf32>
+          %c = arith.constant dense<1> : tensor<1x1xi8>
+          stream.yield %w, %c : tensor<4x8xf32>, tensor<1x1xi8>
+        }
+        %a = stream.write %t : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>> -> tensor<4x8xf32>
+        %b = stream.write %u : !stream.stream<tensor<1x1xi8>, [], affine_map<() -> (0, 0)>> -> tensor<1x1xi8>
+        stream.yield %a, %b : tensor<4x8xf32>, tensor<1x1xi8>
+      }
+      accel.yield %y0, %f0 : tensor<4x8xf32>, tensor<1x1xi8>
+    }
+    %0 = arith.constant 0 : index
+    %1 = tensor.extract %flag[%0, %0] : tensor<1x1xi8>
+    %2 = arith.constant 0 : i8
+    %3 = arith.cmpi ne, %1, %2 : i8
+    %4 = scf.if %3 -> (tensor<4x8xf32>) {
+      %z = accel.kernel "slow" ins(%x : tensor<4x8xf32>) -> (tensor<4x8xf32>) {
+      ^bb0(%x0: tensor<4x8xf32>):
+        %y0 = stream.graph -> tensor<4x8xf32> {
+          %s = stream.read %x0 : tensor<4x8xf32> -> !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>
+          %t = stream.map on "vector"(%s : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) -> (!stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>>) {
+          ^bb1(%v: tensor<4x8xf32>):
+            %w = arith.mulf %v, %v : tensor<4x8xf32>
+            stream.yield %w : tensor<4x8xf32>
+          }
+          %a = stream.write %t : !stream.stream<tensor<4x8xf32>, [], affine_map<() -> (0, 0)>> -> tensor<4x8xf32>
+          stream.yield %a : tensor<4x8xf32>
+        }
+        accel.yield %y0 : tensor<4x8xf32>
+      }
+      scf.yield %z : tensor<4x8xf32>
+    } else {
+      scf.yield %y : tensor<4x8xf32>
+    }
+    func.return %4 : tensor<4x8xf32>
+  }
+}
