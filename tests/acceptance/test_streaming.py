@@ -141,6 +141,28 @@ def test_explicit_nodes_cost_their_latency(n: int):
     assert run(reads).cycles == CYCLES["naive"](n) + 3
 
 
+@pytest.mark.parametrize("schedule", ["naive", "reordered", "streaming"])
+def test_depths_hold_at_every_position(schedule: str):
+    q, k = "tensor<1x2x3x4xf32>", "tensor<1x2x12x4xf32>"
+    module = parse(f"""
+    func.func @main(%q: {q}, %k: {k}, %v: {k}, %p: index) -> {q} {{
+      %y = attention.sdpa %q, %k, %v at %p {{causal, scale = 0.5 : f64}} : {q}, {k}, {k} -> {q}
+      func.return %y : {q}
+    }}""")
+    for each in (
+        AttentionSetSchedulePass(schedule),
+        ConvertAttentionToStreamPass(),
+        StreamFoldNodesPass(),
+        StreamSizeFifosPass(),
+    ):
+        module = apply_to_clone(each, module)
+    (op,) = graphs_of(module)
+    for position in range(10):
+        graph = graph_of(op, dict.fromkeys(op.symbols, position))
+        unbounded = with_depths(graph, {edge.name: None for edge in graph.edges})
+        assert simulate(graph).cycles == simulate(unbounded).cycles
+
+
 SLOW_NODES = {
     "qk": (6, 1),
     "exp": (7, 2),
