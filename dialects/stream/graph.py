@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import AffineMapAttr, IndexType, TensorType
 from xdsl.dialects.utils import AbstractYieldOperation
-from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
     IRDLOperation,
@@ -27,7 +27,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from dfc.dialects.stream.timing import label_of
+from dfc.dialects.stream.timing import NodeOp, label_of
 from dfc.dialects.stream.types import StreamType, divisors
 from dfc.dialects.utils import expect, expect_types
 
@@ -50,6 +50,12 @@ class YieldOp(AbstractYieldOperation[Attribute]):
     name = "stream.yield"
 
     traits = lazy_traits_def(_yield_traits)
+
+
+def is_source(op: Operation) -> bool:
+    """Whether an op makes streams without taking any."""
+    streams = [isinstance(value.type, StreamType) for value in op.operands]
+    return isinstance(op, NodeOp) and not any(streams)
 
 
 @irdl_op_definition
@@ -116,9 +122,9 @@ class GraphOp(IRDLOperation):
                     raise VerifyException(
                         f"expected one use of each stream of `{op.name}`, got {result.uses.get_length()}"
                     )
-        names = [op.name for op in block.ops]
-        reads = "stream.write" not in names or "stream.read" in names
-        expect(reads, "a graph with an input, a `stream.read`", "none")
+        writes = any(op.name == "stream.write" for op in block.ops)
+        good = not writes or any(is_source(op) for op in block.ops)
+        expect(good, "a graph with an input, as a `stream.read`", "none")
         labels = [label for op in block.ops if (label := label_of(op))]
         twice = [label for label in labels if labels.count(label) > 1]
         expect(not twice, "each label once", f'"{next(iter(twice), "")}" twice')

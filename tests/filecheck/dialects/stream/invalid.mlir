@@ -64,8 +64,8 @@ stream.graph {
 
 // -----
 
-// `stream.graph` (C4): there is an input
-// CHECK: expected a graph with an input, a `stream.read`, got none
+// `stream.graph` (C4): there is an input: a node that takes no stream
+// CHECK: expected a graph with an input, as a `stream.read`, got none
 %s = "test.op"() : () -> !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>>
 stream.graph {
   %y = stream.write %s : !stream.stream<tensor<8xf32>, [2], affine_map<(d0) -> (d0)>> -> tensor<16xf32>
