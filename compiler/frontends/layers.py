@@ -8,17 +8,30 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dfc.frontends.preparation import TernaryLinear
+from dfc.frontends.rewrite import is_three_valued, own_tensors
+
 NUMBERS = ("layer_idx", "layer_index", "layer_id", "idx", "index")
 """Attributes that number a layer, which is no difference between layers."""
 
 
 def signature(layer: nn.Module) -> tuple[Any, ...]:
-    """What two layers must share to be one function: classes, settings, shapes and dtypes."""
+    """What two layers must share to be one function: classes, settings, shapes, dtypes, what is ternary."""
     modules = tuple(
         (name, type(part), settings(part)) for name, part in layer.named_modules()
     )
-    return modules, tuple(
-        (name, tuple(t.shape), t.dtype) for name, t in layer_tensors(layer)
+    tensors = tuple((name, tuple(t.shape), t.dtype) for name, t in layer_tensors(layer))
+    return modules, tensors, loose_ternary(layer)
+
+
+def loose_ternary(layer: nn.Module) -> tuple[str, ...]:
+    """The three-valued weights of a layer that no linear module owns: their use may be ternary."""
+    return tuple(
+        f"{path}.{name}"
+        for path, module in layer.named_modules()
+        if not isinstance(module, (nn.Linear, TernaryLinear))
+        for name, tensor in own_tensors(module)
+        if is_three_valued(tensor)
     )
 
 

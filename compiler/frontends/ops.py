@@ -12,6 +12,9 @@ from torch import Tensor
 LEVELS = 127.0
 """The largest quantised activation."""
 
+SAMPLE = 1024
+"""Values of a weight that are looked at before all of them."""
+
 SMALLEST = 1e-5
 """The smallest absmax (activations) and absmean (weights) that is divided by."""
 
@@ -88,7 +91,12 @@ def _(w: Tensor, rule: str, by: Tensor | None = None) -> tuple[Tensor, Tensor]:
 
 
 def three_valued(w: Tensor) -> bool:
-    """Whether w holds at most three values -s, 0, s."""
+    """Whether w holds at most three values -s, 0, s; most weights are refused by their first ones."""
+    return has_three_values(w.flatten()[:SAMPLE]) and has_three_values(w)
+
+
+def has_three_values(w: Tensor) -> bool:
+    """Whether w holds at most three values -s, 0, s, all of it looked at."""
     size = w.abs()
     largest = size.amax() if w.numel() else size.new_zeros(())
     return bool(torch.isfinite(largest)) and bool(

@@ -1,13 +1,15 @@
-# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-"""Rewrites of Dynamo's graphs: attention and three-valued linear layers before they are decomposed."""
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateUsage=false
+"""Attention and three-valued linear layers kept as dfc's operators, in graphs and while a module is traced."""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from dfc.frontends import ops
 
@@ -51,23 +53,56 @@ def parameters(module: fx.GraphModule) -> dict[fx.Node, Tensor]:
     }
 
 
-class KeepAttention(TorchFunctionMode):
-    """Within, `scaled_dot_product_attention` is dfc's operator wherever it says the same."""
+class KeepMeaning(TorchFunctionMode):
+    """
+    Within, a module's attention and its linear layers with three-valued weights are dfc's operators.
+
+    A weight is one of the module's own tensors, whatever stands in its place while it is traced.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        super().__init__()
+        self.owned = [
+            (module, name, value)
+            for module in root.modules()
+            for name, value in own_tensors(module)
+            if value.ndim == 2
+        ]
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            given = attention_arguments(args, kwargs)
-            if says_the_same(given):
+            if says_the_same(attention_arguments(args, kwargs)):
                 return attention(*args, **kwargs)
+        elif func is functional.linear:
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            if self._holds_three_values(weight):
+                return linear(*args, **kwargs)
         return func(*args, **kwargs)
+
+    def _holds_three_values(self, weight: Tensor) -> bool:
+        for module, name, value in self.owned:
+            if getattr(module, name) is weight:
+                with _disable_current_modes():
+                    return is_three_valued(value)
+        return False
+
+
+def own_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The parameters and buffers of a module itself by name."""
+    return [
+        *module.named_parameters(recurse=False),
+        *module.named_buffers(recurse=False),
+    ]
 
 
 def is_three_valued(value: Tensor) -> bool:
-    """Whether a parameter holds -s, 0 and s only."""
-    return value.ndim == 2 and value.is_floating_point() and ops.three_valued(value)
+    """Whether a parameter holds -s, 0 and s only; not where it has no values."""
+    if value.ndim != 2 or not value.is_floating_point() or value.is_meta:
+        return False
+    return not isinstance(value, FakeTensor) and ops.three_valued(value)
 
 
 def is_plain_attention(node: fx.Node) -> bool:

@@ -22,7 +22,7 @@ from dfc.frontends.calls import connect
 from dfc.frontends.functions import Function, drop_unused, make_function, module_path
 from dfc.frontends.layers import starred
 from dfc.frontends.outline import LayerFunction, Outliner
-from dfc.frontends.rewrite import KeepAttention
+from dfc.frontends.rewrite import KeepMeaning
 from dfc.runtime.errors import ModelError
 
 DATA_DEPENDENT = (DynamicOutputShapeException, DataDependentOutputException)
@@ -87,7 +87,7 @@ def trace(
 
 def export(root: nn.Module, inputs: Sequence[Tensor]) -> tuple[fx.GraphModule, Any]:
     """`aot_export_module` for inference."""
-    with without_stack_traces(), KeepAttention(), sdpa_kernel(SDPBackend.MATH):
+    with without_stack_traces(), KeepMeaning(root), sdpa_kernel(SDPBackend.MATH):
         try:
             module, signature = aot_export_module(
                 root, tuple(inputs), trace_joint=False, decompositions=decompositions()
