@@ -3,12 +3,12 @@
 import numpy as np
 
 from dfc.runtime.graph.layout import MASK, PEAK, Layout, Words
+from dfc.runtime.graph.machine_code import driver
 from dfc.runtime.graph.model import Graph
 from dfc.runtime.graph.picture import Camera, Picture
 from dfc.runtime.graph.program import Part, program_of
 from dfc.runtime.graph.result import Finished, Period, Run
 from dfc.runtime.graph.schedule import Schedule
-from dfc.runtime.mlir import native
 
 CHUNK = 16_384
 """Firings between two looks at the state."""
@@ -31,7 +31,6 @@ class NativeRun:
         self.program = program_of(schedule, self.layout, statistics)
         self.table = self.program.table
         self.camera = Camera(self.layout, statistics)
-        self.code = native(self.program.text, "run")
         self.rooms = list(schedule.rooms)
         self.free = [at for at, e in enumerate(graph.edges) if e.depth is None]
         for at in self.free if statistics else ():
@@ -74,7 +73,7 @@ class NativeRun:
         if count > 1 or part.item.count > 1:
             self.table[part.end - 1, 1] = count
         state, table = self.state.ctypes.data, self.table.ctypes.data
-        self.code(state, table, part.first, part.end)
+        driver()(state, table, part.first, part.end)
 
     def note_first(self) -> None:
         """Nodes that have fired by now for the first time have done so once."""

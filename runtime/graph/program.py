@@ -6,51 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from dfc.runtime.graph.layout import Layout, Words
+from dfc.runtime.graph.machine_code import Function, functions_of
 from dfc.runtime.graph.schedule import Action, Loop, Schedule, Step
 from dfc.runtime.graph.step_code import StepCode, queues
 
-LOOP = -1
-"""The operation of a row that closes a loop; others are numbers of functions."""
+LOOP = 0
+"""The address in a row that closes a loop."""
 
 HOT = 64
 """A step has a function of its own from this part of all firings on."""
 
 LARGE = 20_000
 """Firings below which no step has a function of its own: compiling it takes longer."""
-
-DRIVER = """
-func.func @run(%state: !llvm.ptr, %table: !llvm.ptr, %first: i64, %end: i64) {{
-  %none = arith.constant 0 : i64
-  %one = arith.constant 1 : i64
-  %words = arith.constant 4 : i64
-  cf.br ^head(%first : i64)
-^head(%row: i64):
-  %more = arith.cmpi slt, %row, %end : i64
-  cf.cond_br %more, ^read, ^exit
-^read:
-  %next = arith.addi %row, %one : i64
-  %at = arith.muli %row, %words : i64
-  %here = llvm.getelementptr %table[%at] : (!llvm.ptr, i64) -> !llvm.ptr, i64
-  %op = llvm.load %here : !llvm.ptr -> i64
-  %counts = llvm.getelementptr %here[1] : (!llvm.ptr) -> !llvm.ptr, i64
-  %count = llvm.load %counts : !llvm.ptr -> i64
-  cf.switch %op : i64, [default: ^loop{cases}]
-{blocks}
-^loop:
-  %backs = llvm.getelementptr %here[2] : (!llvm.ptr) -> !llvm.ptr, i64
-  %back = llvm.load %backs : !llvm.ptr -> i64
-  %dones = llvm.getelementptr %here[3] : (!llvm.ptr) -> !llvm.ptr, i64
-  %done = llvm.load %dones : !llvm.ptr -> i64
-  %now = arith.addi %done, %one : i64
-  %again = arith.cmpi slt, %now, %count : i64
-  %kept = arith.select %again, %now, %none : i64
-  llvm.store %kept, %dones : i64, !llvm.ptr
-  %to = arith.select %again, %back, %next : i64
-  cf.br ^head(%to : i64)
-^exit:
-  func.return
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -62,17 +29,21 @@ class Part:
     end: int
 
 
+Rows = list[tuple[int, int, int, int]]
+"""The number of a function and how often it repeats its step; or LOOP, how often, and back to which row."""
+
+
 @dataclass(frozen=True)
 class Program:
-    """Code and the table that it follows; the code is the same for graphs that differ in lengths only."""
+    """A table, with the functions that it calls."""
 
-    text: str
     table: Words
     parts: tuple[Part, ...]
+    functions: Sequence[Function]
 
 
 class Functions:
-    """The functions of a program, by what they do."""
+    """The functions that a table calls, by their numbers."""
 
     def __init__(
         self, layout: Layout, hot: set[tuple[Action, ...]], statistics: bool
@@ -85,34 +56,26 @@ class Functions:
         """The function that repeats these actions."""
         key = (tuple(actions), tuple(sorted(held.items())))
         if key not in self.numbers:
-            number = self.numbers[key] = len(self.texts)
             code = StepCode(self.layout, actions, held, self.statistics)
-            self.texts.append(code.function(f"f{number}"))
+            self.numbers[key] = len(self.texts)
+            self.texts.append(code.function())
         return self.numbers[key]
-
-    def text(self) -> str:
-        """The functions and the one that follows a table."""
-        numbers = range(len(self.texts))
-        cases = "".join(f", {n}: ^f{n}" for n in numbers)
-        blocks = "\n".join(
-            f"^f{n}:\n  func.call @f{n}(%state, %count) : (!llvm.ptr, i64) -> ()\n"
-            "  cf.br ^head(%next : i64)"
-            for n in numbers
-        )
-        return "\n".join([*self.texts, DRIVER.format(cases=cases, blocks=blocks)])
 
 
 def program_of(schedule: Schedule, layout: Layout, statistics: bool) -> Program:
     """The program of a schedule."""
-    functions = Functions(layout, hot_steps(schedule), statistics)
-    rows: list[tuple[int, int, int, int]] = []
+    numbers = Functions(layout, hot_steps(schedule), statistics)
+    rows: Rows = []
     parts: list[Part] = []
     for item in schedule.items:
         first = len(rows)
-        add_rows(item, rows, functions)
+        add_rows(item, rows, numbers)
         parts.append(Part(item, first, len(rows)))
+    functions = functions_of(numbers.texts)
     table = np.array(rows, np.int64).reshape(-1, 4)
-    return Program(functions.text(), table, tuple(parts))
+    addresses = np.array([LOOP, *(each.address for each in functions)], np.int64)
+    table[:, 0] = addresses[table[:, 0]]
+    return Program(table, tuple(parts), functions)
 
 
 def hot_steps(schedule: Schedule) -> set[tuple[Action, ...]]:
@@ -127,9 +90,7 @@ def hot_steps(schedule: Schedule) -> set[tuple[Action, ...]]:
     return {actions for actions, firings in spent.items() if firings * HOT >= whole}
 
 
-def add_rows(
-    item: Step | Loop, rows: list[tuple[int, int, int, int]], functions: Functions
-) -> None:
+def add_rows(item: Step | Loop, rows: Rows, functions: Functions) -> None:
     """The rows of an item: one for a step that has its function, else one for each of its firings."""
     first = len(rows)
     if isinstance(item, Loop):
@@ -138,10 +99,10 @@ def add_rows(
         rows.append((LOOP, item.count, first, 0))
     elif item.actions in functions.hot:
         held = queues(functions.layout, item)
-        rows.append((functions.number(item.actions, held), item.count, 0, 0))
+        rows.append((1 + functions.number(item.actions, held), item.count, 0, 0))
     elif len(item.actions) == 1:
-        rows.append((functions.number(item.actions, {}), item.count, 0, 0))
+        rows.append((1 + functions.number(item.actions, {}), item.count, 0, 0))
     else:
-        rows += [(functions.number([a], {}), 1, 0, 0) for a in item.actions]
+        rows += [(1 + functions.number([a], {}), 1, 0, 0) for a in item.actions]
         if item.count > 1:
             rows.append((LOOP, item.count, first, 0))

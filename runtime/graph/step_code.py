@@ -95,8 +95,8 @@ class StepCode:
             for a in actions
         ]
 
-    def function(self, name: str) -> str:
-        """The text of the function: a pointer to the state, and the number of rounds."""
+    def function(self) -> str:
+        """The text of the function `@NAME`: a pointer to the state, and the number of rounds."""
         text, rounds = self.text, "%rounds"
         for edge in self.edges.values():
             edge.enter()
@@ -107,7 +107,7 @@ class StepCode:
                 self.add_stalls(node, rounds)
         for edge in self.edges.values():
             edge.leave(rounds)
-        return text.function(name, rounds)
+        return text.function(rounds)
 
     def carried(self) -> list[Value]:
         """What goes from round to round."""

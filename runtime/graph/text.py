@@ -122,14 +122,14 @@ class Text:
         body(number)
         self.add("}")
 
-    def function(self, name: str, rounds: Value) -> str:
-        """The function: a pointer to the state and a number of rounds."""
+    def function(self, rounds: Value) -> str:
+        """The function `@NAME`: a pointer to the state and a number of rounds."""
         numbers = [
             f"{value} = arith.constant {number} : i64"
             for number, value in self.constants.items()
         ]
         body = "\n".join([*numbers, *self.lines])
         return (
-            f"func.func private @{name}({self.state}: !llvm.ptr, {rounds}: i64) {{\n"
+            f"func.func @NAME({self.state}: !llvm.ptr, {rounds}: i64) {{\n"
             f"{body}\nfunc.return\n}}"
         )
