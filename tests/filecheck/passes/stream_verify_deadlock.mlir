@@ -82,3 +82,12 @@ func.func @rows(%p: index, %x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   }
   func.return %r : tensor<4x4xf32>
 }
+
+// -----
+
+// Without a graph there is nothing to check.
+// CHECK-LABEL: func.func @nothing
+// CHECK-NEXT:    func.return
+func.func @nothing() {
+  func.return
+}
