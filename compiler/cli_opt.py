@@ -36,6 +36,7 @@ def opt(
 ) -> int:
     """Run passes on a text file and print the result."""
     from dfc.driver import new_context, parse_passes, read_module, run_passes
+    from dfc.printing import to_text
 
     context = new_context()
     pipeline = parse_passes(passes)
@@ -50,7 +51,7 @@ def opt(
     check = value_check(module, seed) if check_values else None
     with progress():
         run_passes(pipeline, module, context, check and check.after)
-    text = str(module) + "\n"
+    text = to_text(module)
     if output is not None:
         Path(output).write_text(text)
     if as_json:

@@ -14,6 +14,7 @@ from dfc.driver import run_passes
 from dfc.errors import InputError
 from dfc.levels import check_level, passes_to
 from dfc.pipelines import LEVELS, Pipeline
+from dfc.printing import to_text
 from dfc.progress import step
 from dfc.random_inputs import Value, entry_functions
 from dfc.runtime.interpreter import KernelHook, run
@@ -81,7 +82,7 @@ class Program:
 
     def ir(self, level: str) -> str:
         """The text of the module at a level."""
-        return f"{self.module(level)!s}\n"
+        return to_text(self.module(level))
 
     def run(
         self,
