@@ -9,6 +9,13 @@ from dfc.cli_output import print_json, print_table
 
 Name = Annotated[str | None, typer.Argument(help="One of them, in detail.")]
 
+Schema = Annotated[
+    bool,
+    typer.Option(
+        "--schema", help="Print the JSON schema of target files, for editors."
+    ),
+]
+
 
 def passes(name: Name = None, as_json: Json = False) -> None:
     """List passes and pipelines, or show one pass with its before and after."""
@@ -28,11 +35,18 @@ def passes(name: Name = None, as_json: Json = False) -> None:
         print_table(f"Pipeline {pipeline}", ("level", "passes to reach it"), runs)
 
 
-def targets(name: Name = None, sets: Set = None, as_json: Json = False) -> None:
-    """List the described accelerators, or show one (a name or a file)."""
-    from dfc.listing import number_rows, target_rows
+def targets(
+    name: Name = None, sets: Set = None, as_json: Json = False, schema: Schema = False
+) -> None:
+    """List the described accelerators, or show one (a name or a file) with the evidence of its numbers."""
+    from dfc.listing import evidence, number_rows, target_rows
     from dfc.runtime.machine import load_target
 
+    if schema:
+        from dfc.runtime.machine.schema import schema_text
+
+        print(schema_text(), end="")
+        return
     if name is None:
         rows = target_rows()
         if as_json:
@@ -44,8 +58,10 @@ def targets(name: Name = None, sets: Set = None, as_json: Json = False) -> None:
     if as_json:
         print_json(target.model_dump(mode="json"))
         return
+    rows = number_rows(target)
     print(f"{target.name}: {target.description}\nsource: {target.source}")
-    print_table("", ("key", "value", "kind", "from"), number_rows(target))
+    print(evidence(rows))
+    print_table("", ("key", "value", "kind", "from"), rows)
 
 
 def models(name: Name = None, as_json: Json = False) -> None:

@@ -12,7 +12,7 @@ from dfc.errors import InputError, suggest
 from dfc.passes import PASSES, module_name
 from dfc.pipelines import LEVELS, PIPELINES
 from dfc.runtime.machine import Target, list_targets, load_target
-from dfc.runtime.machine.number import Anything, Number
+from dfc.runtime.machine.number import KINDS, Anything, Number
 
 NumberRow = tuple[str, int | float, str, str]
 
@@ -48,11 +48,37 @@ def target_rows() -> list[dict[str, str]]:
 
 
 def number_rows(target: Target) -> list[NumberRow]:
-    """Every number of a target: key, value, and the evidence behind it."""
+    """Every number of a target, and the energies that hold where it gives none: key, value, evidence."""
     return [
         (key, number.value, number.kind, number.note)
-        for key, number in numbers(target, "")
+        for key, number in (*numbers(target, ""), *default_energies(target))
     ]
+
+
+def evidence(rows: list[NumberRow]) -> str:
+    """How many numbers have which kind of evidence, as a sentence's end."""
+    counts = {kind: sum(row[2] == kind for row in rows) for kind in KINDS}
+    sourced, assumed, calibrated = (counts[kind] for kind in KINDS)
+    return (
+        f"{len(rows)} numbers: {sourced} with a source, {assumed} assumed,"
+        f" {calibrated} calibrated"
+    )
+
+
+def default_energies(target: Target) -> Iterator[tuple[str, Anything]]:
+    """The energies a target does not give, each with its key; none where the board's power is known."""
+    if target.power.total_w is not None:
+        return
+    energies = target.energies
+    for name, tier in target.tier.items():
+        if tier.pj_per_byte is None:
+            yield f"tier.{name}.pj_per_byte", energies.byte(tier)
+    for name, unit in target.unit.items():
+        for key, given, default in unit.energy_numbers(energies):
+            if given is None:
+                yield f"unit.{name}.{key}", default
+    if target.network is not None and target.network.pj_per_byte is None:
+        yield "network.pj_per_byte", energies.socket_byte
 
 
 def numbers(value: object, key: str) -> Iterator[tuple[str, Anything]]:

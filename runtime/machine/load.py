@@ -21,7 +21,7 @@ from xdsl.ir import Attribute
 
 from dfc.runtime.errors import TargetError
 from dfc.runtime.machine.explain import known_keys, sentence
-from dfc.runtime.machine.target import Target
+from dfc.runtime.machine.target import Target, expected_one_of
 
 SET = "set by the user"
 
@@ -130,6 +130,7 @@ def parse_target(
         raise TargetError(
             f"{label}: expected TOML, got {_lower(str(error))}"
         ) from error
+    data = _with_base(data, label)
     for key, value in (overrides or {}).items():
         _override(data, key, value, label)
     stem = Path(label).stem
@@ -142,6 +143,35 @@ def parse_target(
         return Target.model_validate(prepared)
     except ValidationError as error:
         raise TargetError(f"{label}: {sentence(error, data)}") from error
+
+
+def _with_base(data: dict[str, Any], label: str) -> dict[str, Any]:
+    """A file that names a shipped target as its `base` holds only what is different in it."""
+    base = data.pop("base", None)
+    if base is None:
+        return data
+    if base not in list_targets():
+        raise TargetError(
+            f"{label}: `base` names `{base}`, {expected_one_of(str(base), list_targets())}"
+        )
+    name, text = _text(base)
+    below = _with_sources(_with_base(tomllib.loads(text), name), None, "", name)
+    return _merged(below, data)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables as one; a value of the second replaces the first's, numbers as a whole."""
+    found = dict(below)
+    for key, value in above.items():
+        old = found.get(key)
+        tables = _is_table(value) and _is_table(old)
+        found[key] = _merged(cast("dict[str, Any]", old), value) if tables else value
+    return found
+
+
+def _is_table(value: object) -> bool:
+    """Whether a value is a table and no number with its evidence."""
+    return isinstance(value, dict) and "value" not in value
 
 
 def _lower(text: str) -> str:
