@@ -34,7 +34,7 @@ from dfc.passes.analysis.branches import timed
 from dfc.passes.analysis.edge_plan import home_tier, reaches, unit_of
 from dfc.passes.analysis.fabric_graph import fabric_of
 from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
-from dfc.passes.analysis.graph_places import fail
+from dfc.passes.analysis.graph_places import expect_turns, fail
 from dfc.passes.analysis.memory_views import buffer_bytes
 from dfc.passes.analysis.tier_choice import graph_in
 from dfc.runtime.machine import Target, target_of
@@ -197,6 +197,7 @@ class FunctionCheck:
         if fabric is not None:
             self._check_held(kernel, fabric)
             return
+        expect_turns(graph_in(kernel))
         for op in graph_in(kernel).body.block.ops:
             if isinstance(op, stream.ReadOp) and op.in_place is not None:
                 self._check_reach(op.tokens, tier.tier_of(op.source))

@@ -19,7 +19,7 @@ from xdsl.ir import Operation, SSAValue, Use
 from dfc.dialects import attention, stream, ternary
 from dfc.dialects.stream.tiles import tile_ranges
 from dfc.dialects.utils import shape
-from dfc.passes.analysis.graph_places import fail
+from dfc.passes.analysis.graph_places import expect_turns, fail
 from dfc.passes.analysis.memory_views import aligned, buffer_bytes
 from dfc.runtime.machine import Target, Unit
 
@@ -94,6 +94,7 @@ TierOf = Callable[[SSAValue], str]
 
 def plan_edges(graph: stream.GraphOp, target: Target, tier_of: TierOf) -> EdgePlan:
     """Decide for every edge of a tiled graph."""
+    expect_turns(graph)
     plan = EdgePlan()
     for op in graph.body.block.ops:
         if isinstance(op, stream.ReadOp):

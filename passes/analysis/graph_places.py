@@ -100,6 +100,26 @@ def fail(op: Operation, message: str) -> NoReturn:
     raise AssertionError("emit_error raises")
 
 
+TURNS = (
+    stream.ReadOp, stream.MapOp, stream.ReduceOp, stream.ForkOp, stream.FifoOp,
+    stream.WriteOp,
+)  # fmt: skip
+"""What loops of copies and launches can run, on units that take turns."""
+
+
+def expect_turns(graph: stream.GraphOp) -> None:
+    """Stop the pass at what only a unit that holds the graph as a whole can run."""
+    what = "on units that take turns, not on one that holds a graph as a whole"
+    if graph.bound is not None:
+        fail(graph, f"expected rows that all have one length {what}, got a `bound`")
+    for op in graph.body.block.ops:
+        if isinstance(op, stream.NodeOp) and not isinstance(op, TURNS):
+            known = ", ".join(each.name.partition(".")[2] for each in TURNS)
+            fail(op, f"expected nodes of {known} {what}, got `{op.name}`")
+        if isinstance(op, stream.FifoOp) and op.initial is not None:
+            fail(op, f"expected an empty FIFO {what}, got one with initial tokens")
+
+
 @dataclass
 class Graph:
     """The nodes of a graph and the places of its edges, each in the order of the text."""
@@ -132,6 +152,7 @@ class _Made:
 
 def graph_of(op: stream.GraphOp) -> Graph:
     """The nodes and places of a placed graph."""
+    expect_turns(op)
     made: dict[SSAValue, Place | _Made] = {}
     graph = Graph([], [], [])
     for inner in _body(op).ops:
