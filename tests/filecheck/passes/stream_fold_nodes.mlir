@@ -57,7 +57,9 @@ func.func @all(%x: tensor<4x6xf32>) -> (tensor<4x6xf32>, tensor<4x1xf32>) {
 // CHECK:         [[A:%.*]], [[B:%.*]] = stream.fork [[X]]
 // CHECK:         stream.map(%{{.*}}, [[A]] :
 // CHECK:         stream.scan([[B]], %{{.*}} : {{.*}}) inits [0.000000e+00 : f32] over 1 -> ({{.*}}, {{.*}}) {
-// CHECK:           stream.yield [[S:%.*]], [[S]], [[S]]
+// CHECK:           [[Y:%.*]] = arith.mulf
+// CHECK-NEXT:      [[SUM:%.*]] = arith.addf
+// CHECK-NEXT:      stream.yield [[SUM]], [[Y]], [[Y]]
 func.func @both_ways(%x: tensor<4x1xf32>, %z: tensor<4x6xf32>) -> (tensor<4x6xf32>, tensor<4x6xf32>, tensor<4x6xf32>) {
   %r0, %r1, %r2 = stream.graph -> tensor<4x6xf32>, tensor<4x6xf32>, tensor<4x6xf32> {
     %s = stream.read %x {label = "rows"} : tensor<4x1xf32> -> !stream.stream<tensor<1x1xf32>, [4], affine_map<(i) -> (i, 0)>>
@@ -74,7 +76,7 @@ func.func @both_ways(%x: tensor<4x1xf32>, %z: tensor<4x6xf32>) -> (tensor<4x6xf3
     ^bb0(%sum: tensor<1x1xf32>, %top: tensor<1x1xf32>, %v: tensor<1x1xf32>):
       %y = arith.mulf %v, %top : tensor<1x1xf32>
       %new = arith.addf %sum, %y : tensor<1x1xf32>
-      stream.yield %new, %new : tensor<1x1xf32>, tensor<1x1xf32>
+      stream.yield %new, %y : tensor<1x1xf32>, tensor<1x1xf32>
     }
     %h, %k = stream.fork %g : !stream.stream<tensor<1x1xf32>, [4, 6], affine_map<(i, j) -> (i, j)>> -> (!stream.stream<tensor<1x1xf32>, [4, 6], affine_map<(i, j) -> (i, j)>>, !stream.stream<tensor<1x1xf32>, [4, 6], affine_map<(i, j) -> (i, j)>>)
     %w = stream.write %f : !stream.stream<tensor<1x1xf32>, [4, 6], affine_map<(i, j) -> (i, j)>> -> tensor<4x6xf32>
