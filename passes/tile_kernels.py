@@ -27,6 +27,8 @@ integers that is cut becomes a `stream.reduce`. Weights are packed as their unit
 of the kernel; `hoist-weights` moves that to `@weights`. Attention is cut into the query rows of its
 schedule, which comes from the unit when the op has none. A kernel in the host's memory stays whole.
 Constant tensors are made in the bodies that use them.
+A kernel on a unit that holds graphs is cut to elements, each op a node of its own (fabric_loops.py): a
+reduction folds token by token, and what it has reduced may be used again behind it.
 `ternary.linear` is decomposed first. Tiles at an edge may stand over; what stands over is zero.
 Integers do not change; a float product of smaller tiles may round differently.
 """

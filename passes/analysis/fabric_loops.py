@@ -102,7 +102,8 @@ def element_tiling(loops: FabricLoops) -> Tiling:
 
     Reductions that one nest cannot hold are taken whole, the last first.
     """
-    classes = loops.tileable()
+    walked = {index for op in loops.work for index in loops.walked(op)}
+    classes = [c for c in loops.tileable() if c.id in walked]
     parallel = [c.id for c in classes if c.kind == "parallel"]
     sums = [c.id for c in classes if c.kind == "reduction"]
     for count in reversed(range(len(sums) + 1)):

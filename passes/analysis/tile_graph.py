@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     AffineMapAttr,
     IndexType,
     IntegerAttr,
+    StringAttr,
     TensorType,
     i8,
 )
@@ -22,7 +23,8 @@ from xdsl.rewriter import InsertPoint
 from dfc.dialects import attention, stream, ternary
 from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.kernel_loops import UNIT, KernelLoops
-from dfc.passes.analysis.origins import origins_of, set_origins
+from dfc.passes.analysis.kernel_names import free_name
+from dfc.passes.analysis.origins import origin_of, origins_of, set_origins
 from dfc.passes.analysis.resize import copy_ops, corner
 from dfc.passes.analysis.tile_cost import Tiling, trips_of
 from dfc.passes.analysis.tile_edges import is_trits, token_shape
@@ -43,6 +45,7 @@ class TileGraph:
         self.block = Block()
         self.builder = Builder(InsertPoint.at_end(self.block))
         self.streams: dict[tuple[SSAValue, int], list[SSAValue]] = {}
+        self.labels: set[str] = set()
 
     def build(self) -> stream.GraphOp:
         """The graph; its results are the kernel's."""
@@ -104,11 +107,20 @@ class TileGraph:
         else:
             made = stream.MapOp(streams, controls, results, body, node.unit)
         set_origins(made, [o for op in node.work for o in origins_of(op)])
+        if self.loops.spatial:
+            made.label = StringAttr(self._label(node.work[0]))
         self.builder.insert(made)
         for value, result in zip(node.outputs, made.outputs, strict=True):
             uses = sum(value in other.inputs for other in self.nest.nodes)
             uses += value in self.loops.yielded
             self.streams[value, node.out_depth] = self._fork(result, uses)
+
+    def _label(self, op: Operation) -> str:
+        """A name for an op's node that the graph does not have yet: the last part of its origin, or its own."""
+        origin = origin_of(op).rpartition(":")[2]
+        name = free_name(origin or op.name.rpartition(".")[2], self.labels)
+        self.labels.add(name)
+        return name
 
     def _input(self, node: TiledNode, value: SSAValue, depth: int) -> SSAValue:
         """The stream of an input, repeated where it has to bring the node's inner loops."""

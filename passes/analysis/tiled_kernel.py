@@ -21,6 +21,7 @@ from dfc.passes.analysis.tile_cost import Tiling
 from dfc.passes.analysis.tile_edges import is_trits, token_shape
 from dfc.passes.analysis.tile_graph import TileGraph
 from dfc.passes.analysis.tile_search import Choice, choose_tiling
+from dfc.passes.analysis.unused_results import drop_unused_results
 from dfc.passes.analysis.weight_layout import weight_layout
 from dfc.runtime.machine import Target, Unit
 
@@ -34,6 +35,7 @@ def tile_kernel(op: accel.KernelOp, target: Target) -> None:
             _add_schedule(inner, KernelLoops(op, target).unit(inner))
     loops = KernelLoops(op, target)
     if is_on_fabric(op, loops):
+        drop_unused_results(op.body.block)
         tiling, report = element_tiling(FabricLoops(op, target)), "one point per token"
     else:
         choice = choose_tiling(loops, target)

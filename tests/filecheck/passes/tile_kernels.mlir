@@ -81,3 +81,45 @@ builtin.module attributes {accel.target = "tiny-npu"} {
     func.return %y : tensor<4096x4096xf32>
   }
 }
+
+// -----
+
+// On a unit that holds graphs each op is a node and a token one element; what a reduction has taken is
+// used again in its own loops. The second result of the reduction has no use and is left out.
+// CHECK-LABEL: func.func @held
+// CHECK:         [[X:%[a-z0-9_]+]] = stream.read %{{.*}} -> !stream.stream<tensor<1x1xf32>, [4, 8], affine_map<(d0, d1) -> (d0, d1)>>
+// CHECK-NEXT:    [[A:%[a-z0-9_]+]], [[B:%[a-z0-9_]+]] = stream.fork [[X]]
+// CHECK-NEXT:    [[M:%[a-z0-9_]+]] = stream.reduce on "fabric"([[A]] : {{.*}}) inits [-1.000000e+00 : f32] -> (!stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>)
+// CHECK-NEXT:    ^bb0([[OLD:%[a-z0-9_]+]]: tensor<1xf32>, [[T:%[a-z0-9_]+]]: tensor<1x1xf32>):
+// CHECK-NEXT:      linalg.generic {{.*}} ins([[T]] : tensor<1x1xf32>) outs([[OLD]] : tensor<1xf32>)
+// CHECK-NOT:       linalg.index
+// CHECK:         stream.map on "fabric"([[B]], [[M]] :
+// CHECK-SAME:      -> (!stream.stream<tensor<1x1xf32>, [4, 8],
+#rc = affine_map<(r, c) -> (r, c)>
+#r = affine_map<(r, c) -> (r)>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @held(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %y = accel.kernel "sub" ins(%x : tensor<4x8xf32>) -> (tensor<4x8xf32>) {
+    ^bb0(%x1: tensor<4x8xf32>):
+      %low = arith.constant dense<-1.0> : tensor<4xf32>
+      %zero = arith.constant dense<0> : tensor<4xi64>
+      %m, %at = linalg.generic {indexing_maps = [#rc, #r, #r], iterator_types = ["parallel", "reduction"]} ins(%x1 : tensor<4x8xf32>) outs(%low, %zero : tensor<4xf32>, tensor<4xi64>) attrs = {accel.unit = "fabric"} {
+      ^bb1(%u: f32, %v: f32, %w: i64):
+        %i = linalg.index 1 : index
+        %j = arith.index_cast %i : index to i64
+        %n = arith.maximumf %u, %v : f32
+        %g = arith.cmpf ogt, %u, %v : f32
+        %k = arith.select %g, %j, %w : i64
+        linalg.yield %n, %k : f32, i64
+      } -> tensor<4xf32>, tensor<4xi64>
+      %e = tensor.empty() : tensor<4x8xf32>
+      %y1 = linalg.generic {indexing_maps = [#rc, #r, #rc], iterator_types = ["parallel", "parallel"]} ins(%x1, %m : tensor<4x8xf32>, tensor<4xf32>) outs(%e : tensor<4x8xf32>) attrs = {accel.unit = "fabric"} {
+      ^bb2(%u: f32, %v: f32, %w: f32):
+        %d = arith.subf %u, %v : f32
+        linalg.yield %d : f32
+      } -> tensor<4x8xf32>
+      accel.yield %y1 : tensor<4x8xf32>
+    }
+    func.return %y : tensor<4x8xf32>
+  }
+}
