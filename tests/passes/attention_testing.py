@@ -2,14 +2,22 @@
 
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 import torch
-from pass_testing import apply_to_clone, parse
+from lowering import LOWER
+from pass_testing import apply_to_clone, ops_named, parse
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 
+from dfc.dialects import attention
 from dfc.passes.attention_set_schedule import AttentionSetSchedulePass
 from dfc.passes.convert_attention_to_stream import ConvertAttentionToStreamPass
+from dfc.passes.fuse_kernels import FuseKernelsPass
+from dfc.passes.stream_fold_nodes import StreamFoldNodesPass
+from dfc.passes.stream_size_fifos import StreamSizeFifosPass
+
+DTYPES = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,6 @@ func.func @main({", ".join(given)}) -> {q} {{
     def inputs(self, seed: int = 0, size: float = 1.0) -> list[np.ndarray | int]:
         """Random q, k (`size` times as large), v and mask, with what lies behind the last key written being NaN."""
         draw = np.random.default_rng(seed)
-        dtype = {"f32": np.float32, "f16": np.float16}[self.dtype]
         made = [draw.standard_normal(shape) for shape in self.shapes]
         made[0] = made[0] * size
         if self.mask:
@@ -75,7 +82,7 @@ func.func @main({", ".join(given)}) -> {q} {{
         if self.position is not None:
             for cache in made[1:3]:
                 cache[:, :, self.position + self.rows :] = np.nan
-        values = [value.astype(dtype) for value in made]
+        values = [value.astype(DTYPES[self.dtype]) for value in made]
         return [*values, *([] if self.position is None else [self.position])]
 
     def hidden(self) -> np.ndarray:
@@ -95,7 +102,7 @@ func.func @main({", ".join(given)}) -> {q} {{
     def wanted(self, inputs: list[np.ndarray | int]) -> np.ndarray:
         """PyTorch's attention in f32; with a softcap, which it does not have, in its own ops."""
         q, k, v, *mask = [
-            torch.from_numpy(np.nan_to_num(x, neginf=-np.inf).astype(np.float32))
+            torch.from_numpy(np.nan_to_num(x.astype(np.float32), neginf=-np.inf))
             for x in inputs
             if isinstance(x, np.ndarray)
         ]
@@ -121,8 +128,36 @@ func.func @main({", ".join(given)}) -> {q} {{
 
 
 def streamed(
-    module: ModuleOp, schedule: str, rows: int = 1, assumed_max: float = 16.0
+    module: ModuleOp,
+    schedule: str | attention.ScheduleAttr,
+    rows: int = 1,
+    assumed_max: float = 16.0,
 ) -> ModuleOp:
-    """The module with its attention as stream graphs."""
-    module = apply_to_clone(AttentionSetSchedulePass(schedule, rows), module)
+    """The module with its attention as stream graphs, in a schedule or one that has a name."""
+    if isinstance(schedule, str):
+        module = apply_to_clone(AttentionSetSchedulePass(schedule, rows), module)
+    else:
+        module = module.clone()
+        (op,) = ops_named(module, "attention.sdpa")
+        op.schedule = schedule
     return apply_to_clone(ConvertAttentionToStreamPass(assumed_max), module)
+
+
+def on_fabric(case: Case, schedule: str, rows: int = 1) -> ModuleOp:
+    """The tiled module of an attention for a unit that holds graphs, with FIFOs that are deep enough."""
+    module = case.module
+    module.attributes["accel.target"] = StringAttr("stream-abstract")
+    module = streamed(apply_to_clone(FuseKernelsPass(), module), schedule, rows)
+    for each in (StreamFoldNodesPass(), StreamSizeFifosPass()):
+        module = apply_to_clone(each, module)
+    return module
+
+
+def levels(module: ModuleOp) -> list[ModuleOp]:
+    """The module at tiled, placed and program."""
+    found = [module]
+    for level in ("placed", "program"):
+        for each in LOWER[level]:
+            module = apply_to_clone(each, module)
+        found.append(module)
+    return found

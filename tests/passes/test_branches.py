@@ -2,15 +2,10 @@
 
 import numpy as np
 import pytest
-from attention_testing import Case
-from lowering import LOWER
+from attention_testing import Case, levels, on_fabric
 from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
-from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.utils.exceptions import PassFailedException
 
-from dfc.passes.attention_set_schedule import AttentionSetSchedulePass
-from dfc.passes.convert_attention_to_stream import ConvertAttentionToStreamPass
-from dfc.passes.fuse_kernels import FuseKernelsPass
 from dfc.passes.place_buffers import PlaceBuffersPass
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter import run
@@ -18,34 +13,12 @@ from dfc.runtime.interpreter import run
 TEXT = (FILECHECK / "place_buffers.mlir").read_text().rpartition("// -----")[2]
 
 
-def unified(case: Case) -> ModuleOp:
-    """The attention in two kernels, for a unit that holds graphs."""
-    module = case.module
-    module.attributes["accel.target"] = StringAttr("stream-abstract")
-    for each in (
-        FuseKernelsPass(),
-        AttentionSetSchedulePass("unified_max"),
-        ConvertAttentionToStreamPass(),
-    ):
-        module = apply_to_clone(each, module)
-    return module
-
-
-def levels(module: ModuleOp) -> list[ModuleOp]:
-    """The module at tiled, placed and program."""
-    found = [module]
-    for level in ("placed", "program"):
-        for each in LOWER[level]:
-            module = apply_to_clone(each, module)
-        found.append(module)
-    return found
-
-
 @pytest.mark.parametrize("size", [1.0, 300.0])
 def test_the_fall_back_of_attention_runs_at_every_level(size: float):
     case = Case(heads=2, rows=5, keys=6, causal=True)
     inputs = case.inputs(size=size)
-    first, *others = [run(level, "main", inputs) for level in levels(unified(case))]
+    module = on_fabric(case, "unified_max")
+    first, *others = [run(level, "main", inputs) for level in levels(module)]
     np.testing.assert_allclose(first[0], case.wanted(inputs), atol=1e-5)
     for other in others:
         np.testing.assert_array_equal(other[0], first[0])
