@@ -10,8 +10,10 @@ from xdsl.parser import Parser
 from xdsl.passes import ModulePass, get_pass_option_infos
 from xdsl.universe import Universe
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
+from xdsl.utils.exceptions import DiagnosticException
 
-from dfc.errors import InputError, suggest
+from dfc.diagnostics import explain
+from dfc.errors import InputError, PassError, suggest
 from dfc.progress import step
 from dfc.verification import Verifier
 
@@ -67,6 +69,15 @@ def build(spec: ArgSpec, known: dict[str, PassLoader]) -> ModulePass:
         ) from error
 
 
+def apply(one: ModulePass, module: ModuleOp, context: Context) -> None:
+    """Apply one pass; `PassError`, in one sentence and without the IR, where it cannot proceed."""
+    try:
+        one.apply(context, module)
+    except DiagnosticException as error:
+        message, where = explain(error) or (str(error), None)
+        raise PassError(message, where) from error
+
+
 def run_passes(
     passes: Sequence[ModulePass],
     module: ModuleOp,
@@ -77,7 +88,7 @@ def run_passes(
     verifier = Verifier(module)
     for one in passes:
         step(f"running {one.name}")
-        one.apply(context, module)
+        apply(one, module, context)
         step(f"verifying after {one.name}")
         verifier.verify()
         if after is not None:

@@ -10,6 +10,7 @@ __all__ = [
     "ExecutionError",
     "InputError",
     "ModelError",
+    "PassError",
     "TargetError",
     "suggest",
 ]
@@ -21,6 +22,10 @@ class InputError(DfcError):
     def __init__(self, message: str, where: str | None = None):
         super().__init__(message)
         self.where = where
+
+
+class PassError(InputError):
+    """A pass cannot proceed; `where` is the op that it stopped at."""
 
 
 def suggest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
