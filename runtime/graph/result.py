@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from dfc.runtime.graph.layout import BLOCKED, PEAK, STARVED
-from dfc.runtime.graph.model import Edge, Graph
+from dfc.runtime.graph.model import Edge, Graph, Node
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Finished:
                 node.firings,
                 first,
                 last,
-                min(1.0, node.firings * node.interval / cycles),
+                busy(node, last, cycles) / cycles,
                 stalls[node.name] if statistics else {},
             )
             for node, first, last in zip(
@@ -109,6 +109,11 @@ class Finished:
             self.skipped,
             self.period,
         )
+
+
+def busy(node: Node, last: int, cycles: int) -> int:
+    """Cycles that a node's intervals fill; that of its last firing may go beyond the end."""
+    return (node.firings - 1) * node.interval + min(node.interval, cycles - last)
 
 
 def edge_run(graph: Graph, edge: Edge, words: Sequence[int]) -> EdgeRun:
