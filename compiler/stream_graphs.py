@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 from dfc.dialects import accel, stream
 from dfc.driver import new_context, read_module
 from dfc.errors import InputError, suggest
+from dfc.passes.stream_size_fifos import sizing_reasons
 from dfc.runtime.drawing import Box, Link, Picture
 from dfc.runtime.graph import Edge, Graph, Run, simulate
 from dfc.runtime.graph.extract import graph_of
@@ -27,6 +28,8 @@ class StreamGraph:
     name: str
     graph: Graph
     run: Run
+    reasons: Mapping[str, str]
+    """Why a FIFO has its depth, by its name, where `stream-size-fifos` found it."""
 
     @property
     def title(self) -> str:
@@ -75,6 +78,7 @@ class StreamGraph:
                 "tokens": edge.tokens,
                 "starved_cycles": edge.starved_cycles,
                 "blocked_cycles": edge.blocked_cycles,
+                "reason": self.reasons.get(edge.name, ""),
             }
             for edge in self.run.edges
         ]
@@ -178,4 +182,4 @@ def run_graph(
     """One graph on the engine; `position` as in `run_graphs`."""
     value = LARGE if position is None else position
     graph = graph_of(op, dict.fromkeys(op.symbols, value))
-    return StreamGraph(name, graph, simulate(graph))
+    return StreamGraph(name, graph, simulate(graph), sizing_reasons(op))

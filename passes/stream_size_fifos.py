@@ -73,6 +73,19 @@ def summary(sizing: Sizing, least: int) -> str:
     )
 
 
+def sizing_reasons(op: stream.GraphOp) -> dict[str, str]:
+    """Why each FIFO of a graph has its depth, by the engine's name of the edge, where it was sized."""
+    found: dict[str, str] = {}
+    for name, value in edge_streams(op).items():
+        fifo = value.owner
+        reason = (
+            fifo.attributes.get(REASON) if isinstance(fifo, stream.FifoOp) else None
+        )
+        if isinstance(reason, StringAttr):
+            found[name] = reason.data
+    return found
+
+
 def size_fifos(op: stream.GraphOp, least: int) -> None:
     """Size the FIFOs of one graph."""
     try:

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from dfc.cli import status
 from dfc.driver import new_context, parse_module
 from dfc.errors import InputError
+from dfc.passes.stream_size_fifos import StreamSizeFifosPass
 from dfc.runtime.graph import DeadlockError
 from dfc.stream_graphs import run_graphs
 
@@ -30,6 +31,16 @@ def test_a_full_fifo_is_charged_and_marked():
     strong = [link for link in tight.picture().links if link.strong]
     assert [link.label[0] for link in strong] == ["5 of 5"]
     assert not any(link.strong for link in whole.picture().links)
+
+
+def test_a_sized_fifo_says_why():
+    sized = module()
+    StreamSizeFifosPass().apply(new_context(), sized)
+    (graph,) = run_graphs(sized)
+    reasons = {row["name"]: row["reason"] for row in graph.fifo_rows()}
+    # rows of 4, of which the two later ones wait
+    assert reasons.pop("long") == "a depth of 5 takes 2 cycles more"
+    assert set(reasons.values()) == {""}
 
 
 def test_a_row_that_does_not_fit_is_a_deadlock_of_named_nodes():
