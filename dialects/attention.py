@@ -63,7 +63,7 @@ SHORTHANDS: dict[str, dict[str, str]] = {
 @irdl_attr_definition
 class ScheduleAttr(ParametrizedAttribute):
     """
-    How an attention op runs: its softmax, the order of its keys, what stays on chip, and query rows held at once.
+    How an attention op runs: its softmax, the order of its blocks of query rows, what stays on chip, and query rows held at once.
 
         #attention.schedule<softmax = streaming, order = reversed, keys = reread, rows = 8>
         #attention.schedule<reversed, rows = 8>
