@@ -1,11 +1,13 @@
 """Turn what is wrong with a target file into one sentence that names the key and the known keys."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from dfc.runtime.machine.number import written
 from dfc.runtime.machine.target import Target
 from dfc.runtime.machine.units import unit_kinds
 
@@ -15,8 +17,10 @@ Loc = Sequence[int | str]
 def sentence(error: ValidationError, data: Mapping[str, Any]) -> str:
     """The first error, with the key as it stands in the file: `tier.ddr.efficiency`."""
     first = error.errors()[0]
-    loc = tuple(part for part in first["loc"] if part != "value")
+    loc = tuple(part for part in first["loc"] if part not in ("value", "[key]"))
     key = ".".join(map(str, loc))
+    if first["loc"][-2:] == ("value", "[key]"):
+        return f"`{key}`: expected a table, got a single value"
     kind, message = first["type"], first["msg"]
     if kind == "extra_forbidden":
         return unknown_key(loc, data)
@@ -27,7 +31,52 @@ def sentence(error: ValidationError, data: Mapping[str, Any]) -> str:
     if kind == "value_error":
         text = message.removeprefix("Value error, ")
         return f"`{key}`: {text}" if key else text
-    return f"`{key}`: {message[0].lower()}{message[1:]}, got {_value(first['input'])!r}"
+    return f"`{key}`: {_expected(kind, message, first.get('ctx', {}))}, got {written(first['input'])!r}"
+
+
+EXPECTED = {
+    "bool_type": "expected true or false",
+    "dict_type": "expected a table",
+    "finite_number": "expected a finite number",
+    "float_type": "expected a number",
+    "greater_than": "expected a number above {gt}",
+    "greater_than_equal": "expected a number of at least {ge}",
+    "int_from_float": "expected a whole number",
+    "int_type": "expected a whole number",
+    "less_than_equal": "expected a number of at most {le}",
+    "literal_error": "expected {expected}",
+    "model_type": "expected a table",
+    "string_type": "expected text in quotes",
+    "tuple_type": "expected a list",
+}
+"""What is allowed, by pydantic's kind of error."""
+
+
+def _expected(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What is allowed where a value is wrong."""
+    if kind not in EXPECTED:
+        return f"{message[0].lower()}{message[1:]}"
+    values = {
+        key: f"{value:g}" if isinstance(value, int | float) else value
+        for key, value in context.items()
+    }
+    return EXPECTED[kind].format(**values)
+
+
+TWICE = re.compile(r"Cannot declare \((.*?),?\) twice")
+AGAIN = re.compile("Cannot overwrite a value")
+
+
+def toml_sentence(error: str) -> str:
+    """What is wrong with a file that is no TOML: a table that stands twice, a key, or its grammar."""
+    where = error[error.rindex("(") :] if "(at " in error else ""
+    twice = TWICE.search(error)
+    if twice is not None:
+        name = ".".join(part.strip(" '\"") for part in twice[1].split(","))
+        return f"expected one [{name}], got two of that name {where}"
+    if AGAIN.search(error):
+        return f"expected one value for each key, got two for one key {where}"
+    return f"expected TOML, got {error[:1].lower()}{error[1:]}"
 
 
 def _instead(error: ValidationError, missing: Loc) -> str:
@@ -39,14 +88,6 @@ def _instead(error: ValidationError, missing: Loc) -> str:
     ]
     near = get_close_matches(str(missing[-1]), unknown, n=1)
     return f", found `{near[0]}`: rename it" if near else ""
-
-
-def _value(found: Any) -> Any:
-    """The value a person wrote, without what was put beside it."""
-    if isinstance(found, dict):
-        table = cast("dict[str, Any]", found)
-        return table.get("value", table)
-    return found
 
 
 def unknown_key(loc: Loc, data: Mapping[str, Any]) -> str:
@@ -70,7 +111,8 @@ def known_keys(loc: Loc, data: Mapping[str, Any]) -> list[str]:
             model = None if field is None else field.annotation
             continue
         model = _model_in(model, found)
-    return sorted(model.model_fields) if _is_model(model) else []
+    more = () if loc else ("base",)
+    return sorted((*model.model_fields, *more)) if _is_model(model) else []
 
 
 def _is_model(kind: Any) -> bool:

@@ -20,8 +20,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute
 
 from dfc.runtime.errors import TargetError
-from dfc.runtime.machine.explain import known_keys, sentence
-from dfc.runtime.machine.target import Target, expected_one_of
+from dfc.runtime.machine.explain import known_keys, sentence, toml_sentence
+from dfc.runtime.machine.names import expected_one_of
+from dfc.runtime.machine.target import Target
 
 SET = "set by the user"
 
@@ -127,9 +128,7 @@ def parse_target(
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise TargetError(
-            f"{label}: expected TOML, got {_lower(str(error))}"
-        ) from error
+        raise TargetError(f"{label}: {toml_sentence(str(error))}") from error
     data = _with_base(data, label)
     for key, value in (overrides or {}).items():
         _override(data, key, value, label)
@@ -172,10 +171,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _is_table(value: object) -> bool:
     """Whether a value is a table and no number with its evidence."""
     return isinstance(value, dict) and "value" not in value
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _override(data: dict[str, Any], key: str, value: object, label: str) -> None:

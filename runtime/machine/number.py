@@ -44,7 +44,12 @@ class Number(BaseModel, Generic[T]):
             raise ValueError(
                 f"expected `value` and `{kinds[0]}`, got {', '.join(sorted(table))}"
             )
-        return {"value": table["value"], "kind": kinds[0], "note": table[kinds[0]]}
+        note = table[kinds[0]]
+        if not isinstance(note, str) or not note:
+            raise ValueError(
+                f"expected `{kinds[0]}` to say in quotes why, got {written(note)}"
+            )
+        return {"value": table["value"], "kind": kinds[0], "note": note}
 
     @cached_property
     def exact(self) -> Fraction:
@@ -57,6 +62,15 @@ class Number(BaseModel, Generic[T]):
 
 Anything = Number[int] | Number[float]
 """A number of either type, where only its evidence matters."""
+
+
+def written(found: Any) -> Any:
+    """What a person wrote, without the evidence that was put beside it."""
+    if isinstance(found, dict):
+        table = cast("dict[str, Any]", found)
+        return table["value"] if set(table) == {"value", "kind", "note"} else table
+    return found
+
 
 Whole = Number[Annotated[int, Field(ge=0)]]
 Count = Number[Annotated[int, Field(gt=0)]]

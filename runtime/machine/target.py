@@ -1,7 +1,6 @@
 """The description of a machine: frozen models with the field names of the target file."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.memory import Port, Tier
+from dfc.runtime.machine.names import expected_one_of
 from dfc.runtime.machine.network import Network
 from dfc.runtime.machine.number import Count, Number, Rate, Whole
 from dfc.runtime.machine.power import Power
@@ -140,11 +140,3 @@ def _known(key: str, name: str, names: Iterable[str]) -> None:
     """Check that a key names something that exists."""
     if name not in names:
         raise ValueError(f"`{key}` names `{name}`, {expected_one_of(name, names)}")
-
-
-def expected_one_of(name: str, names: Iterable[str]) -> str:
-    """`expected one of a, b, did you mean b`: the end of a sentence about a wrong name."""
-    choices = tuple(names)
-    near = get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f", did you mean `{near[0]}`" if near else ""
-    return f"expected one of {', '.join(choices) or 'none'}{hint}"

@@ -91,7 +91,7 @@ CASES: list[tuple[tuple[str, ...], str]] = [
     # target files
     ((*SIMULATE, "malformed.toml"), "malformed.toml: expected TOML"),
     ((*SIMULATE, "missing.toml"), "no such file"),
-    ((*SIMULATE, "negative.toml"), "`unit.array.rows`: input should be greater than 0"),
+    ((*SIMULATE, "negative.toml"), "`unit.array.rows`: expected a number above 0"),
     ((*SIMULATE, "mistyped.toml"), "missing key `clock_mhz`, found `clok_mhz`"),
     ((*SIMULATE, "without.toml"), "missing key `clock_mhz`"),
     ((*SIMULATE, "unknown.toml"), "unknown key `row` in [unit.array]"),

@@ -155,7 +155,7 @@ def test_a_missing_capacity_names_the_choices():
 
 def test_a_negative_number_is_refused():
     text = bad(**{"gb_per_s = 0.8": "gb_per_s = -1"})
-    assert text == "`tier.ddr.gb_per_s`: input should be greater than 0, got -1"
+    assert text == "`tier.ddr.gb_per_s`: expected a number above 0, got -1"
 
 
 def test_a_number_in_quotes_is_refused():

@@ -5,6 +5,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from dfc.runtime.machine.number import written
 from dfc.runtime.machine.units.attention_engine import AttentionEngine
 from dfc.runtime.machine.units.base import Unit
 from dfc.runtime.machine.units.fixed_rate import FixedRate
@@ -34,11 +35,14 @@ def parse_unit(data: Any) -> Unit:
     """A unit of the class that its `kind` names."""
     if isinstance(data, Unit):
         return data
-    table = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    found = written(data)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a table, got {found!r}")
+    table = cast("dict[str, Any]", found)
     kinds = unit_kinds()
     kind = table.get("kind")
     if not isinstance(kind, str) or kind not in kinds:
-        got = "none" if kind is None else f"`{kind}`"
+        got = "none" if kind is None else f"`{written(kind)}`"
         raise ValueError(f"expected `kind` of {', '.join(sorted(kinds))}, got {got}")
     return kinds[kind].model_validate(table)
 

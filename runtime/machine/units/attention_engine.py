@@ -13,6 +13,7 @@ from dfc.dialects.utils import element
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Moved, Part
 from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
 from dfc.runtime.machine.structure import dtype, element_bytes
 from dfc.runtime.machine.units.base import Effort, Loads, Stream, Unit, work_energy
@@ -64,7 +65,7 @@ class AttentionEngine(Unit):
     schedule: Schedule | None = None
     key_port: str | None = None
     value_port: str | None = None
-    dtype: dict[str, EngineDtype]
+    dtype: dict[DtypeName, EngineDtype]
 
     def port_names(self) -> Iterable[tuple[str, str]]:
         if self.key_port is not None:

@@ -10,6 +10,7 @@ from xdsl.ir import Operation
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import NONE, Amount, Anything, Number, Rate
 from dfc.runtime.machine.units.base import Effort, Unit, work_energy
 from dfc.runtime.machine.work import Controls, work_of
@@ -37,7 +38,7 @@ class FixedRate(Unit):
 
     gmac_per_s: Rate
     gelement_per_s: Rate
-    dtype: dict[str, RateDtype] = Field(default_factory=dict[str, RateDtype])
+    dtype: dict[DtypeName, RateDtype] = Field(default_factory=dict[str, RateDtype])
     overhead_ns: Amount = NONE
     overlap: bool = False
     roofline: bool = False

@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
 from dfc.runtime.machine.structure import Contraction, contraction_of
 from dfc.runtime.machine.units.base import Effort, Unit, picojoules
@@ -43,7 +44,7 @@ class Systolic(Unit):
     dataflow: Literal["output-stationary", "weight-stationary", "input-stationary"] = (
         "output-stationary"
     )
-    dtype: dict[str, ArrayDtype]
+    dtype: dict[DtypeName, ArrayDtype]
 
     def runs(self, op: Operation) -> bool:
         product = contraction_of(op)

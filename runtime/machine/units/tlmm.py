@@ -12,6 +12,7 @@ from dfc.dialects.utils import shape
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate, Whole
 from dfc.runtime.machine.structure import contraction_of, is_reduction
 from dfc.runtime.machine.units.base import Effort, Unit, picojoules
@@ -35,7 +36,7 @@ class Tlmm(Unit):
     outputs_per_step: Count
     step_cycles: Count
     build_cycles: Whole
-    epilogue_lanes: dict[str, Rate]
+    epilogue_lanes: dict[DtypeName, Rate]
     pj_per_lookup: Amount | None = None
     pj_per_table: Amount | None = None
     pj_per_element: Amount | None = None

@@ -13,6 +13,7 @@ from dfc.dialects import ternary
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
+from dfc.runtime.machine.names import DEFAULT, DtypeName, FunctionName
 from dfc.runtime.machine.number import (
     NO_CYCLES,
     Amount,
@@ -26,8 +27,6 @@ from dfc.runtime.machine.structure import is_reduction
 from dfc.runtime.machine.units.base import Effort, Unit, picojoules
 from dfc.runtime.machine.work import Controls, is_elementwise, unknown, work_of
 
-DEFAULT = "default"
-
 
 class LaneDtype(BaseModel):
     """What a lane does of one dtype: ticks per element by function, and energy per element."""
@@ -35,7 +34,7 @@ class LaneDtype(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     source: str = ""
-    cycles_per_element: dict[str, Rate]
+    cycles_per_element: dict[FunctionName, Rate]
     pj_per_element: Amount | None = None
 
     def ticks(self, function: str) -> Rate | None:
@@ -68,7 +67,7 @@ class Vector(Unit):
     lanes: Count
     chained: bool = False
     overhead_cycles: Whole = NO_CYCLES
-    dtype: dict[str, LaneDtype]
+    dtype: dict[DtypeName, LaneDtype]
 
     def runs(self, op: Operation) -> bool:
         return is_elementwise(op) and all(
