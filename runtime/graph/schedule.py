@@ -8,7 +8,7 @@ once, the consumers first; a step is repeated as long as it stays the same, and 
 loops where the state comes back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dfc.runtime.graph.deadlock import DeadlockError, Wait, circle
@@ -52,6 +52,14 @@ class Loop:
     def firings(self) -> int:
         """Firings of all rounds."""
         return self.count * sum(item.firings for item in self.body)
+
+
+def repeated(body: Sequence[Step | Loop], count: int) -> Step | Loop:
+    """A body several times; a single step is repeated by itself."""
+    first = body[0]
+    if len(body) == 1 and isinstance(first, Step):
+        return Step(first.actions, first.held, first.count * count)
+    return Loop(tuple(body), count)
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ class Scheduler:
         rounds = self.rounds(fired, in_runs)
         if not rounds:
             return False
-        self.items.append(Loop(tuple(self.items[mark.items :]), rounds))
+        self.items.append(repeated(self.items[mark.items :], rounds))
         marks.clear()
         ended = False
         for node, each in enumerate(fired):
