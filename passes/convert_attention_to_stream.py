@@ -15,8 +15,9 @@ Lower attention to a stream graph in which one node fires per score.
     }
 
 Fires on an attention at function level, which becomes a kernel, and on a kernel that holds nothing
-else; the loops are [batch, heads, blocks of the schedule's `rows` query rows, keys], a token one
-score of each row of a block. The head dimension is fully parallel. Without a schedule it is `naive`:
+else, unless its unit holds no graphs; the loops are [batch, heads, blocks of the schedule's `rows`
+query rows, keys], a token one score of each row of a block. The head dimension is fully parallel.
+Without a schedule it is that of its unit, or `naive`:
 
 - `naive`: rowmax, sub, exp, rowsum, div, pv; two edges hold a whole row of scores.
 - `reordered`: the division comes after pv, once per row; one edge holds a row.
@@ -37,18 +38,19 @@ from math import isfinite
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import accel, attention
-from dfc.passes.analysis.attention_graph_legality import check, schedule_of
+from dfc.passes.analysis.attention_graph_legality import check
 from dfc.passes.analysis.attention_kernel import (
     own_kernel,
     stream_kernel,
     unified_kernels,
 )
 from dfc.passes.analysis.functions import functions
+from dfc.runtime.machine import Target, Unit, target_of
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,32 @@ class ConvertAttentionToStreamPass(ModulePass):
             raise PassFailedException(
                 f"expected a finite assumed maximum, got {self.assumed_max}"
             )
+        target = target_of(op) if "accel.target" in op.attributes else None
         for function in functions(op):
             for each in list(function.walk()):
                 if isinstance(each, attention.SdpaOp):
-                    self._convert(each)
+                    self._convert(each, unit_of(each, target))
 
-    def _convert(self, op: attention.SdpaOp) -> None:
+    def _convert(self, op: attention.SdpaOp, unit: Unit | None) -> None:
         kernel = op.parent_op()
         if isinstance(kernel, accel.KernelOp) and len(kernel.body.block.ops) > 2:
             return
-        check(op)
-        schedule = schedule_of(op)
+        if unit is not None and not unit.holds_graphs:
+            return
+        schedule = op.schedule if unit is None else unit.schedule_of(op)
+        schedule = schedule or attention.ScheduleAttr()
+        check(op, schedule)
         if not isinstance(kernel, accel.KernelOp):
             kernel = own_kernel(op)
         if schedule.softmax.data == "unified_max":
             unified_kernels(kernel, schedule, self.assumed_max)
         else:
             stream_kernel(kernel, schedule)
+
+
+def unit_of(op: attention.SdpaOp, target: Target | None) -> Unit | None:
+    """The unit of the target that an attention names, where both are known."""
+    name = op.attributes.get("accel.unit")
+    if target is None or not isinstance(name, StringAttr):
+        return None
+    return target.unit.get(name.data)

@@ -5,17 +5,11 @@ from dfc.dialects.utils import shape
 from dfc.passes.analysis.graph_places import fail
 
 
-def schedule_of(op: attention.SdpaOp) -> attention.ScheduleAttr:
-    """The schedule of an attention; `naive` where it has none."""
-    return op.schedule or attention.ScheduleAttr()
-
-
-def check(op: attention.SdpaOp) -> None:
+def check(op: attention.SdpaOp, schedule: attention.ScheduleAttr) -> None:
     """Stop at an attention that has no element-level graph, with the reason."""
     sizes = (*shape(op.q), *shape(op.k))
     if min(sizes) < 1:
         fail(op, f"expected static sizes above 0 for a stream graph, got {sizes}")
-    schedule = schedule_of(op)
     if schedule.keys.data == "held":
         _check_held(op, schedule)
 

@@ -132,6 +132,23 @@ func.func @unified_max(%q: tensor<1x1x4x2xf32>, %k: tensor<1x1x4x2xf32>, %v: ten
 
 // -----
 
+// The unit runs attention as it is.
+// CHECK-LABEL: func.func @on_engine
+// CHECK:           attention.sdpa
+// CHECK-NOT:       stream.graph
+builtin.module attributes {accel.target = "tiny-npu"} {
+  func.func @on_engine(%q: tensor<1x1x4x2xf32>) -> tensor<1x1x4x2xf32> {
+    %y = accel.kernel "mine" ins(%q : tensor<1x1x4x2xf32>) -> (tensor<1x1x4x2xf32>) {
+    ^bb0(%q1: tensor<1x1x4x2xf32>):
+      %y1 = attention.sdpa %q1, %q1, %q1 {accel.unit = "attention"} : tensor<1x1x4x2xf32>, tensor<1x1x4x2xf32>, tensor<1x1x4x2xf32> -> tensor<1x1x4x2xf32>
+      accel.yield %y1 : tensor<1x1x4x2xf32>
+    }
+    func.return %y : tensor<1x1x4x2xf32>
+  }
+}
+
+// -----
+
 // The kernel holds more than attention: it stays.
 // CHECK-LABEL: func.func @with_others
 // CHECK:           attention.sdpa
