@@ -28,8 +28,10 @@ def op_name(op: Operation) -> str:
 
 def describe(op: Operation) -> str:
     """An op as errors name it: `` `accel.launch` on `tlmm` (model.layers.0.q_proj:linear) ``."""
+    label = strings(op.properties.get("label"))
     unit = strings(op.properties.get("unit"))
-    name = f"`{op_name(op)}`" + (f" on `{unit[0]}`" if unit else "")
+    name = f"`{op_name(op)}`" + (f" `{label[0]}`" if label else "")
+    name += f" on `{unit[0]}`" if unit else ""
     names = origins(op)
     if not names:
         return name

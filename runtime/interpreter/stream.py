@@ -17,14 +17,15 @@ from xdsl.interpreter import (
 
 from dfc.dialects import stream
 from dfc.dialects.stream import StreamType, stream_type
-from dfc.runtime.errors import ExecutionError
+from dfc.runtime.interpreter.channels import Tiles
 from dfc.runtime.interpreter.converted import converted
 from dfc.runtime.interpreter.dtypes import Array, constant, shape_of
 from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.firing import Body, Compute, initial
 from dfc.runtime.interpreter.memory import View
-from dfc.runtime.interpreter.naming import describe
+from dfc.runtime.interpreter.naming import strings
 from dfc.runtime.interpreter.network import run_network
+from dfc.runtime.interpreter.order import Step
 from dfc.runtime.interpreter.tokens import (
     cut,
     delayed,
@@ -87,11 +88,11 @@ class StreamFunctions(InterpreterFunctions):
     def graph(
         self, interpreter: Interpreter, op: stream.GraphOp, args: PythonValues
     ) -> PythonValues:
-        """On tensors node by node, on buffers and round cycles token by token."""
+        """On tensors and in a unit that holds it node by node, else on buffers and round cycles token by token."""
         assert isinstance(interpreter, Evaluator)
         rows = None if op.bound is None else Rows(op.bound.data, cast("Any", args))
         interpreter.rows.append(rows)
-        if any(writes_to_memory(node) for node in op.body.block.ops) or has_cycle(op):
+        if has_cycle(op) or (has_places(op) and not is_held(interpreter, op)):
             results = run_network(interpreter, op)
         else:
             results = interpreter.run_block(op.body.block, ())
@@ -102,20 +103,28 @@ class StreamFunctions(InterpreterFunctions):
     def read(
         self, interpreter: Interpreter, op: stream.ReadOp, args: PythonValues
     ) -> PythonValues:
-        """All tiles of a tensor."""
-        if isinstance(args[0], View):
-            raise ExecutionError(f"{describe(op)} reads a buffer in a graph on tensors")
-        return (cut(stream_type(op.tokens), args[0]),)
+        """All tiles of a tensor or buffer."""
+        assert isinstance(interpreter, Evaluator)
+        source = args[0]
+        if isinstance(source, View):
+            source = interpreter.machine.read(source, Step(op, interpreter.place))
+        return (cut(stream_type(op.tokens), source),)
 
     @impl(stream.WriteOp)
     def write(
         self, interpreter: Interpreter, op: stream.WriteOp, args: PythonValues
     ) -> PythonValues:
-        """A tensor of tiles."""
+        """A tensor of tiles, or tiles into a buffer."""
         assert isinstance(interpreter, Evaluator)
         kind = stream_type(op.tokens)
-        numbers = firings(interpreter, kind.counts).numbers
-        return (joined(kind, args[0], shape_of(op.result[0].type), numbers),)
+        happen = firings(interpreter, kind.counts)
+        if op.target is None:
+            shape = shape_of(op.result[0].type)
+            return (joined(kind, args[0], shape, happen.numbers),)
+        tiles = Tiles(interpreter, op, kind, args[1], happen.trips)
+        for trip in happen.trips:
+            tiles.push(args[0][trip])
+        return ()
 
     @impl(stream.MapOp)
     def map(
@@ -208,11 +217,6 @@ class StreamFunctions(InterpreterFunctions):
         return ReturnedValues(args), ()
 
 
-def writes_to_memory(node: Any) -> bool:
-    """Whether a node of a graph writes to a buffer."""
-    return isinstance(node, stream.WriteOp) and node.target is not None
-
-
 def has_cycle(graph: stream.GraphOp) -> bool:
     """Whether a node uses a stream that stands below it: what it gives comes back to it."""
     block = graph.body.block
@@ -222,3 +226,22 @@ def has_cycle(graph: stream.GraphOp) -> bool:
         for op, number in place.items()
         for operand in op.operands
     )
+
+
+def has_places(graph: stream.GraphOp) -> bool:
+    """Whether a graph writes to buffers."""
+    return any(
+        isinstance(op, stream.WriteOp) and op.target is not None
+        for op in graph.body.block.ops
+    )
+
+
+def is_held(evaluator: Evaluator, graph: stream.GraphOp) -> bool:
+    """Whether a unit holds the graph as a whole, FIFOs included: only its ends are bytes of a tier."""
+    units = {} if evaluator.target is None else evaluator.target.unit
+    names = {
+        name
+        for op in graph.body.block.ops
+        for name in strings(op.properties.get("unit"))
+    }
+    return any(name in units and units[name].holds_graphs for name in names)

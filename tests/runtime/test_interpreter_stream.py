@@ -337,3 +337,73 @@ def test_a_tile_that_comes_twice_keeps_the_later_token():
     text = between("tensor<4xf32>", s, made, node, "tensor<2xf32>")
     (y,) = results(parse(text), [np.array([1, 2, 3, 4], np.float32)])
     np.testing.assert_array_equal(y, [2, 4])
+
+
+CHAIN = """
+  stream.graph BOUND RESULT {{
+    %s0 = stream.read %x : {x} -> {s}
+    %s = stream.fifo %s0 depth 2{a} : {s}
+    %t0 = stream.scan (%s : {s}) inits [0.0 : f32] over 1 -> ({s}) {{
+    ^bb1(%sum: tensor<1x1xf32>, %v: tensor<1x1xf32>):
+      %more = arith.addf %sum, %v : tensor<1x1xf32>
+      stream.yield %more, %more : tensor<1x1xf32>, tensor<1x1xf32>
+    }} {{label = "sums"}}
+    %t = stream.fifo %t0 depth 3 initial [9.0 : f32]{b} : {s}
+    %u = stream.window %t size 2 : {s} -> {w}
+    %m0 = stream.reduce (%u : {w}) inits [0.0 : f32] -> ({s}) {{
+    ^bb1(%sum: tensor<1x1xf32>, %v: tensor<1x1xf32>):
+      %more = arith.addf %sum, %v : tensor<1x1xf32>
+      stream.yield %more : tensor<1x1xf32>
+    }}
+    %m = stream.fifo %m0 depth 1{c} : {s}
+    %n = stream.convert %m : {s} -> {v}
+    %y = stream.write %n TO
+  }}
+"""
+
+
+def test_new_nodes_on_buffers_are_those_on_tensors():
+    s, w = (
+        cell(3, 4),
+        "!stream.stream<tensor<1x1xf32>, [3, 4, 2], affine_map<(i, j, k) -> (i, j + k - 1)>>",
+    )
+    v = "!stream.stream<tensor<2x2xf32>, [2, 2], affine_map<(i, j) -> (i, j)>>"
+    tensor, buffer = "tensor<3x4xf32>", 'memref<3x4xf32, "ddr">'
+    on_tensors = CHAIN.format(x=tensor, s=s, w=w, v=v, a="", b="", c="")
+    on_tensors = on_tensors.replace("BOUND RESULT", f"-> {tensor}").replace(
+        "TO", f": {v} -> {tensor}\n    stream.yield %y : {tensor}"
+    )
+    places = [f' tier "sram" offset {at}' for at in (0, 8, 20)]
+    on_buffers = CHAIN.format(
+        x=buffer, s=s, w=w, v=v, a=places[0], b=places[1], c=places[2]
+    )
+    on_buffers = (
+        on_buffers.replace("BOUND RESULT ", "")
+        .replace("%y = ", "")
+        .replace("TO", f"to %b : {v}, {buffer}")
+    )
+    x = rng.integers(-9, 9, (3, 4)).astype(np.float32)
+    (want,) = results(
+        parse(f"""
+func.func @f(%x: {tensor}) -> {tensor} {{
+  %r = {on_tensors.strip()}
+  func.return %r : {tensor}
+}}"""),
+        [x],
+    )
+    (y,) = run(
+        parse(f"""
+builtin.module attributes {{accel.target = "tiny-npu"}} {{
+func.func @f(%x: {buffer}) -> {buffer} {{
+  %b = tier.alloc offset 64 : {buffer}
+  {on_buffers.strip()}
+  func.return %b : {buffer}
+}}
+}}"""),
+        "f",
+        [x],
+    )
+    np.testing.assert_array_equal(y, want)
+    late = np.concatenate([[9], x.cumsum(1).reshape(-1)[:-1]]).reshape(3, 4)
+    late[:, 1:] += late[:, :-1].copy()
+    np.testing.assert_array_equal(y, late)
