@@ -141,7 +141,8 @@ function tables() {
   table($("resources"), ["kind", "name", "busy cycles", "busy %", "at most"], [...report.units.map(row("unit")), ...report.links.map(row("link"))]);
   table($("tiers"), ["name", "capacity, bytes", "peak bytes", "bytes read", "bytes written"],
     report.tiers.map((tier) => [tier.name, tier.capacity_bytes, tier.peak_bytes, tier.read_bytes, tier.written_bytes]));
-  table($("fifos"), ["name", "depth", "peak occupancy"], report.fifos.map((fifo) => [fifo.name, fifo.depth, fifo.peak_occupancy]));
+  table($("fifos"), ["kernel", "name", "depth", "peak occupancy", "starved cycles", "blocked cycles"],
+    report.fifos.map((fifo) => [fifo.kernel, fifo.name, fifo.depth ?? "no limit", fifo.peak_occupancy, fifo.stalls.starved ?? 0, fifo.stalls.blocked ?? 0]));
   table($("steps"), ["context", "cycles", "latency, s", "energy, J"], report.steps.map((step) => [step.context, step.cycles, step.latency_s, step.energy_j]));
   for (const note of report.notes) $("notes").append(element("p", {}, note));
   if (!report.notes.length) $("notes").remove();

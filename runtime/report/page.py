@@ -48,6 +48,7 @@ def timeline(report: Report, recording: Recording) -> dict[str, Any]:
     order = [f"unit.{row.name}" for row in report.units]
     order += [row.name for row in report.links]
     resources = [name for name in order if name in busy]
+    resources += sorted(busy - set(order))
     kernels, names = (
         list(dict.fromkeys(getattr(span, key) for span in spans))
         for key in ("kernel", "name")

@@ -32,33 +32,46 @@ class Source:
 
 
 class Report(Row):
-    """
-    The result of a simulation; for language models all totals are over prefill and every decode step.
-
-    `assumed_share` and `calibrated_share` are the parts of the time on the critical path that
-    an assumed or a calibrated number set. `parts` is what the time went to, `energy_parts_j` what
-    the energy did; each adds up to its total. Energy rests on what `notes` says.
-    """
+    """The result of a simulation; for language models all totals are over prefill and every decode step."""
 
     target: str
+    """The target's name."""
     cycles: int
+    """Ticks of the target's clock, from the first issue to the last event."""
     latency_s: float
+    """The same in seconds."""
     energy_j: float
+    """Joules; what they rest on is said in `notes`."""
     energy_parts_j: Mapping[str, float] = {}
+    """Joules by what took them; they add up to `energy_j`."""
     assumed_share: float
+    """The part of the time on the critical path that assumed numbers set, 0 to 1."""
     calibrated_share: float
+    """The part that calibrated numbers set."""
     parts: Mapping[str, int]
+    """What the cycles were spent on along the critical path, as `resource: what`; they add up."""
     kernels: tuple[KernelRow, ...]
+    """The kernels, the longest first."""
     units: tuple[UnitRow, ...]
+    """The compute units."""
     links: tuple[UnitRow, ...]
+    """Ports and memory channels."""
     tiers: tuple[TierRow, ...]
+    """The memories."""
     fifos: tuple[FifoRow, ...] = ()
+    """FIFOs of stream graphs that ran as a whole."""
     notes: tuple[str, ...] = ()
+    """What the figures rest on."""
     prefill_tokens: int | None = None
+    """Tokens of the prompt; absent without one."""
     ttft_s: float | None = None
+    """Time to first token: prefill with embedding and LM head."""
     decode_tokens_per_s: float | None = None
+    """Tokens of all decode steps over their time."""
     tokens_per_j: float | None = None
+    """Tokens of all decode steps over their energy."""
     steps: tuple[StepRow, ...] = ()
+    """The decode steps."""
 
     _source: Source | None = PrivateAttr(default=None)
 

@@ -52,7 +52,7 @@ def record(simulator: Simulator, asked: Sequence[Asked]) -> Recording:
         ticks_per_second=float(target.ticks_per_second),
         cycles=end,
         calls=tuple(history.calls),
-        spans=tuple(history.spans),
+        spans=tuple(history.teller.spans),
         occupancy=occupancy(
             [*history.lives, *between(history.calls, history.lives)],
             given_bytes(functions, tuple(first)),
