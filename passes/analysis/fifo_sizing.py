@@ -2,10 +2,10 @@
 The smallest FIFO depths with which a graph takes no longer than with unbounded FIFOs.
 
 A deeper FIFO never makes a graph slower, so that "takes no longer" is monotone in each depth. Depths
-are first raised where a graph waits for room, until it takes as long as with unbounded FIFOs; what a
-FIFO never held in that run is cut, which changes no firing. Then each depth is lowered as far as
-it goes, most bytes first, by bisection. A depth that could not be lowered beside larger others cannot
-be lowered beside the smaller ones it ends with, so that at the end no single FIFO can be shallower.
+begin as what unbounded FIFOs hold at most, which changes no firing. Then each is lowered as far as it
+goes, most bytes first, by bisection; what the others held in each run is cut, which again changes
+none. A depth that could not be lowered beside larger others cannot be lowered beside the smaller
+ones it ends with, so that at the end no single FIFO can be shallower.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dfc.runtime.graph import DeadlockError, Edge, Graph, Run, simulate
 
 Depths = Mapping[str, int]
 """The depth of each FIFO, by the edge's name."""
+MUCH = 65_536
+"""Tokens in a FIFO beyond which its depth is not tried at once."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +58,17 @@ class Sizer:
     Sizes the FIFOs of a graph for each of its `variants`.
 
     Variants have the same edges, and other rates where rows are cut short: what an index operand
-    can do. Every FIFO has `least` tokens or more, and its initial tokens at least.
+    can do. Every FIFO has `least` tokens or more, and its initial tokens at least. Depths begin as
+    what unbounded FIFOs hold where that is `much` or less.
     """
 
-    def __init__(self, variants: Sequence[Graph], least: int) -> None:
-        self.variants = variants
+    def __init__(self, variants: Sequence[Graph], least: int, much: int = MUCH) -> None:
+        self.variants, self.much = variants, much
         self.edges = {edge.name: edge for edge in variants[0].edges}
         self.least = {n: max(least, e.initial) for n, e in self.edges.items()}
         self._runs: dict[tuple[int, ...], list[Run | DeadlockError]] = {}
-        unbounded = dict.fromkeys(self.edges)
-        self.cycles = tuple(
-            simulate(with_depths(graph, unbounded), statistics=False).cycles
-            for graph in variants
-        )
+        self.free = [self._unbounded(graph) for graph in variants]
+        self.cycles = tuple(run.cycles for run in self.free)
 
     def run(self) -> Sizing:
         """The depths."""
@@ -85,20 +85,43 @@ class Sizer:
         )
         return Sizing(depths, self.cycles, reasons)
 
+    def _unbounded(self, graph: Graph) -> Run:
+        """
+        The run with unbounded FIFOs; an error where not even these are enough.
+
+        FIFOs in which room is never waited for are as good as unbounded, so only the others are made so.
+        """
+        depths: dict[str, int | None] = dict(self.least)
+        while True:
+            found = attempt(graph, depths)
+            full = {name for name in full_fifos(found) if depths[name] is not None}
+            if not full and isinstance(found, Run):
+                return found
+            if not full and isinstance(found, DeadlockError):
+                raise found
+            depths |= dict.fromkeys(full)
+
     def _enough(self) -> dict[str, int]:
-        """Depths that are large enough: raised where a node waits for room, then cut to what was held."""
-        depths = dict(self.least)
+        """
+        Depths that are large enough: what the FIFOs hold when they are unbounded.
+
+        Where that is very much, because a node runs far ahead of a slower one, depths are raised
+        instead where room is waited for, until the graph takes no longer.
+        """
+        most = self._peaks(self.free)
+        depths = most if max(most.values(), default=0) <= self.much else self.least
         while (held := self._held(depths)) is None:
-            for name in self._full(depths):
-                most = max(self._most(name, graph) for graph in self.variants)
-                depths[name] = max(self.least[name], min(2 * depths[name], most))
+            full = {n for run in self._attempts(depths) for n in full_fifos(run)}
+            more = {name: min(2 * depths[name], most[name]) for name in full}
+            depths = {**depths, **more}
         return held
 
-    @staticmethod
-    def _most(name: str, graph: Graph) -> int:
-        """What an unbounded FIFO may come to hold: all tokens of its edge."""
-        edge = next(edge for edge in graph.edges if edge.name == name)
-        return edge.initial + edge.produce.total(graph.node(edge.source).firings)
+    def _peaks(self, runs: Sequence[Run]) -> dict[str, int]:
+        """The most that each FIFO held in any of these runs, and its least depth at least."""
+        held = dict(self.least)
+        for edge in (edge for run in runs for edge in run.edges):
+            held[edge.name] = max(held[edge.name], edge.peak_occupancy)
+        return held
 
     def _attempts(self, depths: Depths) -> list[Run | DeadlockError]:
         """The run of each variant with these depths, or why there is none; each is made once."""
@@ -109,23 +132,12 @@ class Sizer:
 
     def _held(self, depths: Depths) -> dict[str, int] | None:
         """What each FIFO held at most where every variant takes no longer, `None` where one does."""
-        held = dict(self.least)
+        runs: list[Run] = []
         for found, cycles in zip(self._attempts(depths), self.cycles, strict=True):
             if not isinstance(found, Run) or found.cycles > cycles:
                 return None
-            for edge in found.edges:
-                held[edge.name] = max(held[edge.name], edge.peak_occupancy)
-        return held
-
-    def _full(self, depths: Depths) -> set[str]:
-        """The FIFOs in which room is waited for."""
-        full: set[str] = set()
-        for found in self._attempts(depths):
-            if isinstance(found, Run):
-                full |= {edge.name for edge in found.edges if edge.blocked_cycles}
-            else:
-                full |= {wait.edge for wait in found.cycle if wait.what == "room"}
-        return full
+            runs.append(found)
+        return self._peaks(runs)
 
     def _lower(self, name: str, depths: dict[str, int]) -> dict[str, int]:
         """The smallest depth of one FIFO beside the others, and what the others hold then."""
@@ -151,7 +163,14 @@ class Sizer:
         return max(losses)
 
 
-def attempt(graph: Graph, depths: Depths) -> Run | DeadlockError:
+def full_fifos(found: Run | DeadlockError) -> set[str]:
+    """The FIFOs in which a run waited for room, or in which a circle waits for it."""
+    if isinstance(found, Run):
+        return {edge.name for edge in found.edges if edge.blocked_cycles}
+    return {wait.edge for wait in found.cycle if wait.what == "room"}
+
+
+def attempt(graph: Graph, depths: Mapping[str, int | None]) -> Run | DeadlockError:
     """The run with these depths, or why there is none."""
     try:
         return simulate(with_depths(graph, depths))

@@ -7,7 +7,7 @@ from pass_testing import FILECHECK, apply_to_clone, check_values, parse
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import stream
-from dfc.passes.analysis.fifo_sizing import Depths, Sizer, attempt, with_depths
+from dfc.passes.analysis.fifo_sizing import MUCH, Depths, Sizer, attempt, with_depths
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.passes.stream_size_fifos import StreamSizeFifosPass
 from dfc.runtime.graph import DeadlockError, Edge, Graph, Node, Rate, Run, simulate
@@ -98,13 +98,13 @@ def cycles(graph: Graph, depths: Depths) -> float:
 
 
 @settings(max_examples=40, deadline=None)
-@given(graph=graphs(), least=st.integers(1, 2))
-def test_no_depth_can_be_smaller(graph: Graph, least: int):
+@given(graph=graphs(), least=st.integers(1, 2), much=st.sampled_from([0, MUCH]))
+def test_no_depth_can_be_smaller(graph: Graph, least: int, much: int):
     try:
         simulate(with_depths(graph, dict.fromkeys(e.name for e in graph.edges)))
     except DeadlockError:
         reject()
-    sizing = Sizer([graph], least).run()
+    sizing = Sizer([graph], least, much).run()
     best = simulate(with_depths(graph, dict.fromkeys(sizing.depths))).cycles
     assert sizing.cycles == (best,)
     assert cycles(graph, sizing.depths) == best
