@@ -79,21 +79,15 @@ class Power(Table):
         """The board's power at a clock scale; `None` where only its parts are known."""
         if self.total_w is None:
             return None
-        part, v = float(self.static_share), self.voltage(scale)
-        return float(self.total_w) * (part * v + (1 - part) * scale * v**2)
+        part = float(self.static_share) * self.voltage(scale)
+        return float(self.total_w) * part + self.board_dynamic_watts(scale)
 
-    def joules(self, dynamic_pj: float, seconds: float, scale: float = 1.0) -> float:
-        """The energy of a run: board power times time, else operations and bytes, and static power."""
-        board = self.board_watts(scale)
-        if board is not None:
-            return board * seconds
-        return self.bottom_up_joules(dynamic_pj, seconds, scale)
-
-    def bottom_up_joules(
-        self, dynamic_pj: float, seconds: float, scale: float = 1.0
-    ) -> float:
-        """The energy of operations and bytes (at that scale's voltage already), and static power."""
-        return dynamic_pj * 1e-12 + self.static_watts(scale) * seconds
+    def board_dynamic_watts(self, scale: float) -> float:
+        """The part of the board's power that is not static; none where only parts are known."""
+        if self.total_w is None:
+            return 0.0
+        part = 1 - float(self.static_share)
+        return float(self.total_w) * part * scale * self.voltage(scale) ** 2
 
 
 def capped_scale(

@@ -9,6 +9,7 @@ from math import fsum
 from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Target, link_rates
 from dfc.runtime.machine.access import channel_names
+from dfc.runtime.machine.values import target_values
 from dfc.runtime.report import FifoRow, KernelRow, Report, TierRow, Traffic, UnitRow
 from dfc.runtime.simulator.engine import CallTime, resource_names
 from dfc.runtime.simulator.maxplus import Composition, add_counters
@@ -43,16 +44,34 @@ class Energy:
         found["static"] = static * seconds  # pyright: ignore[reportArgumentType]
         return dict(found.most_common())
 
-    @property
-    def note(self) -> str:
+    def dynamic_joules(self, call: CallTime) -> float:
+        """Bottom up: operations and bytes at the target's energies, or the default ones."""
+        counters = call.counters.items()
+        return fsum(n for key, n in counters if key.quantity == "energy") * 1e-12
+
+    def notes(self, call: CallTime) -> tuple[str, ...]:
         """What the energy rests on, and so what it can prove."""
-        board = self.target.power.board_watts(float(self.target.clock_scale))
-        if board is not None:
+        power, scale = self.target.power, float(self.target.clock_scale)
+        board, found = power.board_watts(scale), self.dynamic_joules(call)
+        if board is None:
             return (
-                f"energy is the board's {board:g} W times the time, so tokens"
-                " per joule follow from the time and prove no more than it does"
+                "energy is the sum over operations and bytes at the target's energies,"
+                " and static power times the time",
             )
-        return "energy is the sum over operations and bytes at the target's energies, and static power times the time"
+        first = (
+            f"energy is the board's {board:g} W times the time, so tokens"
+            " per joule follow from the time and prove no more than it does"
+        )
+        seconds = call.cycles / float(self.target.ticks_per_second)
+        dynamic = power.board_dynamic_watts(scale) * seconds
+        if not found or not dynamic:
+            return (first,)
+        return (
+            first,
+            f"bottom up, operations and bytes take {found:.3g} J (default energies,"
+            f" assumed); the board's dynamic part is {dynamic:.3g} J (split assumed),"
+            f" {dynamic / found:.3g} times that",
+        )
 
 
 def total(calls: Iterable[CallTime]) -> CallTime:
@@ -95,6 +114,7 @@ def summarise(
     whole = total(calls)
     return Report(
         target=target.name,
+        target_values=target_values(target),
         cycles=whole.cycles,
         latency_s=whole.cycles / float(target.ticks_per_second),
         energy_j=energy.joules(whole),
@@ -107,7 +127,7 @@ def summarise(
         links=link_rows(target, whole),
         tiers=tier_rows(target, whole.counters, peaks),
         fifos=fifo_rows(whole.counters, fifos or {}),
-        notes=(energy.note, *notes),
+        notes=(*energy.notes(whole), *notes),
     )
 
 

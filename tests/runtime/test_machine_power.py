@@ -16,7 +16,6 @@ from dfc.runtime.machine import (
     parse_target,
 )
 from dfc.runtime.machine.energies import Process
-from dfc.runtime.machine.number import Number
 from dfc.runtime.simulator import Simulator
 from dfc.runtime.simulator.summary import Energy
 
@@ -186,9 +185,16 @@ def test_a_cap_below_the_static_power_is_refused_when_the_file_is_read():
         without_energies(**{"power.cap_w": 0.2})
 
 
-def test_what_a_power_table_says_is_kept():
-    number = Number[float](value=3.0, kind="source", note="test")
-    found = Power(static_w=number)
-    # 10 pJ of operations, and 3 W for 2 s
-    assert found.joules(10, 2.0) == pytest.approx(6.0 + 1e-11)
-    assert found.bottom_up_joules(10, 2.0, 0.5) == pytest.approx(6 * 0.75)
+def test_a_board_says_what_its_parts_would_take_bottom_up():
+    text = (resources.files("dfc.runtime.targets") / "tiny-npu.toml").read_text()
+    board = "total_w = 2\nstatic_share = 0.25\n"
+    target = parse_target(text.replace("static_w = 0.5\n", board), "tiny-npu.toml")
+    energy, call = Energy(target), Simulator(parse(PROGRAM), target).call("f")
+    moved = 4096 * (163 + 12.5) * 1e-12
+    assert energy.joules(call) == pytest.approx(2 * seconds(target))
+    assert energy.dynamic_joules(call) == pytest.approx(moved)
+    # three quarters of 2 W over the copy's time
+    ratio = 1.5 * seconds(target) / moved
+    first, second = energy.notes(call)
+    assert first.startswith("energy is the board's 2 W times the time")
+    assert second.endswith(f"{ratio:.3g} times that")
