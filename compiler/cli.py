@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from dfc.cli_compare import compare
 from dfc.cli_graph import graph
 from dfc.cli_lists import models, passes, targets
 from dfc.cli_opt import opt
@@ -25,6 +26,7 @@ for name, command in (
     ("compile", compile_),
     ("run", run),
     ("simulate", simulate),
+    ("compare", compare),
     ("graph", graph),
     ("reproduce", reproduce),
     ("opt", opt),

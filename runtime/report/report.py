@@ -36,6 +36,8 @@ class Report(Row):
 
     target: str
     """The target's name."""
+    target_values: Mapping[str, str | int | float | bool] = {}
+    """What its file and the overrides state, by dotted key."""
     cycles: int
     """Ticks of the target's clock, from the first issue to the last event."""
     latency_s: float
