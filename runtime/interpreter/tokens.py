@@ -41,11 +41,19 @@ def coordinates(tiles: AffineMap, counts: Sequence[int]) -> tuple[Array, ...]:
 
 
 def cut(kind: StreamType, tensor: Array) -> Array:
-    """The tokens of a tensor: a view where the map is linear; zero where they stand over."""
+    """
+    The tokens of a tensor, zero where they stand over.
+
+    A view where the map is linear; else they are copied, but not for trips that do not move them.
+    """
     tiles = in_tiles(tensor, shape_of(kind.token))
     one, counts = kind.map.data, kind.counts
     if not all(is_linear(expr) for expr in one.results):
-        return tiles[coordinates(one, counts)]
+        used = {d for expr in one.results for d in expr.used_dims()}
+        moved = [n if d in used else 1 for d, n in enumerate(counts)]
+        return np.broadcast_to(
+            tiles[coordinates(one, moved)], (*counts, *shape_of(kind.token))
+        )
     rank = len(counts)
     start = one.eval([0] * rank, ())
     steps = [

@@ -1,6 +1,6 @@
 """Whole streams, firing by firing and token by token: one graph gives the same values in all three ways."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -209,6 +209,37 @@ def test_a_convert_changes_no_value(
     value = np.arange(1, rows * columns + 1, dtype=np.float32).reshape(rows, columns)
     (y,) = results(parse(text), [value])
     np.testing.assert_array_equal(y, value)
+
+
+PLACES: dict[str, Callable[[int, int], tuple[int, int]]] = {
+    "(d0 floordiv 2, d1)": lambda i, j: (i // 2, j),
+    "(d0 floordiv 2, 1 - d1)": lambda i, j: (i // 2, 1 - j),
+    "(1 - d0 mod 2, d1)": lambda i, j: (1 - i % 2, j),
+    "(1 - d1, d1)": lambda i, j: (1 - j, j),
+    "(1, 1)": lambda i, j: (1, 1),
+}
+"""Maps of streams, and what they say."""
+
+
+@pytest.mark.parametrize("tile", PLACES)
+def test_a_read_takes_the_tiles_of_its_map(tile: str):
+    dims = "(d0, d1, d2)"
+    source = f"!stream.stream<tensor<2x3xf32>, [4, 2, 3], affine_map<{dims} -> {tile}>>"
+    made = f"!stream.stream<tensor<2x3xf32>, [4, 2, 3], affine_map<{dims} -> (d0, d1 * 3 + d2)>>"
+    node = f"""%t = stream.map (%s : {source}) -> ({made}) {{
+    ^bb0(%v: tensor<2x3xf32>):
+      stream.yield %v : tensor<2x3xf32>
+    }}"""
+    # the second tile of each dimension stands over
+    text = between("tensor<3x5xf32>", source, made, node, "tensor<8x18xf32>")
+    x = rng.standard_normal((3, 5)).astype(np.float32)
+    (y,) = results(parse(text), [x])
+    padded = np.pad(x, ((0, 1), (0, 1)))
+    for i, j, k in np.ndindex(4, 2, 3):
+        a, b = PLACES[tile](i, j)
+        part = y[2 * i :, 9 * j + 3 * k :][:2, :3]
+        want = padded[2 * a : 2 * a + 2, 3 * b : 3 * b + 3]
+        np.testing.assert_array_equal(part, want)
 
 
 def test_a_cycle_runs_token_by_token():
