@@ -38,23 +38,32 @@ SHORT = 2
 ALL = ("fork", "repeat", "read")
 
 
-@cache
-def attention(n: int, schedule: str) -> ModuleOp:
-    """An attention of one head over n queries and n keys as a stream graph on the fabric, every node explicit."""
-    kind = f"tensor<1x1x{n}x4xf32>"
-    module = parse(f"""
-    func.func @main(%q: {kind}, %k: {kind}, %v: {kind}) -> {kind} {{
-      %y = attention.sdpa %q, %k, %v {{scale = 0.5 : f64}} : {kind}, {kind}, {kind} -> {kind}
-      func.return %y : {kind}
-    }}""")
-    passes = (
+def lowered(text: str, schedule: str, rows: int = 1) -> ModuleOp:
+    """A module's attention as a stream graph on the fabric, every node explicit."""
+    module = parse(text)
+    for each in (
         AttachTargetPass("stream-abstract"),
-        AttentionSetSchedulePass(schedule),
+        AttentionSetSchedulePass(schedule, rows),
         ConvertAttentionToStreamPass(),
-    )
-    for each in passes:
+    ):
         module = apply_to_clone(each, module)
     return module
+
+
+def sdpa(queries: int, keys: int, how: str = "", at: str = "", heads: int = 1) -> str:
+    """The text of an attention with a head dimension of 4; `%p` is an index for `at`."""
+    q, k = (f"tensor<1x{heads}x{n}x4xf32>" for n in (queries, keys))
+    return f"""
+    func.func @main(%q: {q}, %k: {k}, %v: {k}, %p: index) -> {q} {{
+      %y = attention.sdpa %q, %k, %v {at} {{{how} scale = 0.5 : f64}} : {q}, {k}, {k} -> {q}
+      func.return %y : {q}
+    }}"""
+
+
+@cache
+def attention(n: int, schedule: str) -> ModuleOp:
+    """An attention of one head over n queries and n keys."""
+    return lowered(sdpa(n, n), schedule)
 
 
 def folded(n: int, schedule: str, nodes: tuple[str, ...]) -> ModuleOp:
@@ -92,7 +101,7 @@ def with_long_fifos(module: ModuleOp, schedule: str, depth: int) -> ModuleOp:
     return changed
 
 
-@pytest.mark.parametrize("n", LENGTHS)
+@pytest.mark.parametrize("n", [1, *LENGTHS, 4096])
 @pytest.mark.parametrize("schedule", CYCLES)
 def test_cycles_and_depths(schedule: str, n: int):
     module = sized(n, schedule)
@@ -143,19 +152,9 @@ def test_explicit_nodes_cost_their_latency(n: int):
 
 @pytest.mark.parametrize("schedule", ["naive", "reordered", "streaming"])
 def test_depths_hold_at_every_position(schedule: str):
-    q, k = "tensor<1x2x3x4xf32>", "tensor<1x2x12x4xf32>"
-    module = parse(f"""
-    func.func @main(%q: {q}, %k: {k}, %v: {k}, %p: index) -> {q} {{
-      %y = attention.sdpa %q, %k, %v at %p {{causal, scale = 0.5 : f64}} : {q}, {k}, {k} -> {q}
-      func.return %y : {q}
-    }}""")
-    for each in (
-        AttentionSetSchedulePass(schedule),
-        ConvertAttentionToStreamPass(),
-        StreamFoldNodesPass(),
-        StreamSizeFifosPass(),
-    ):
-        module = apply_to_clone(each, module)
+    text = sdpa(3, 12, "causal,", "at %p", heads=2)
+    module = apply_to_clone(StreamFoldNodesPass(), lowered(text, schedule))
+    module = apply_to_clone(StreamSizeFifosPass(), module)
     (op,) = graphs_of(module)
     for position in range(10):
         graph = graph_of(op, dict.fromkeys(op.symbols, position))
@@ -193,10 +192,20 @@ def test_other_timings_are_simulated(schedule: str, labels: tuple[str, ...]):
     assert Reference(unbounded).run().cycles == reference.cycles
 
 
-@pytest.mark.parametrize("schedule", CYCLES)
-def test_values_stay(schedule: str):
+FORMS = {
+    "naive": sdpa(9, 9),
+    "reordered": sdpa(3, 12, "causal,", "at %p", heads=2),
+    "streaming": sdpa(1, 12, "causal,", "at %p", heads=2),
+    "reversed": sdpa(16, 16, "causal,", heads=2),
+    "windowed": sdpa(13, 13, "causal, window = 4 : i64,", heads=2),
+    "unified_max": sdpa(9, 9),
+}
+
+
+@pytest.mark.parametrize(("schedule", "text"), FORMS.items(), ids=FORMS)
+def test_values_stay(schedule: str, text: str):
     check_values(
-        attention(9, schedule),
+        lowered(text, schedule, rows=4 if schedule == "reversed" else 1),
         StreamFoldNodesPass(),
         StreamSetTimingPass(),
         StreamSizeFifosPass(),
