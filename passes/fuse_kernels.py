@@ -43,6 +43,7 @@ from dfc.passes.analysis.functions import (
 from dfc.passes.analysis.fusion_graph import FusionGraph, Group
 from dfc.passes.analysis.kernel_building import KernelBuilder, replace_groups
 from dfc.passes.analysis.kernel_growth import Growth
+from dfc.passes.analysis.kernel_legality import shortage
 from dfc.passes.analysis.kernel_names import unique_names
 from dfc.passes.analysis.origins import origin_of
 from dfc.passes.analysis.unit_choice import UnitChooser
@@ -55,7 +56,11 @@ def refuse(op: Operation, target: Target, chooser: UnitChooser) -> None:
     where = f" ({origin})" if (origin := origin_of(op)) else ""
     able = chooser.ranked([op])
     if able:
-        reason = f"expected the smallest tile of `{op.name}`{where} to fit in the memories of {', '.join(able)}, got one that does not; use a larger memory or add a unit of kind `fixed-rate`"
+        unit_of = {op: target.unit[able[0]]}
+        short = shortage((op,), chooser.graph, target, unit_of)
+        assert short is not None
+        got = f"got {short.needed_bytes} bytes for tier `{short.tier}` of {short.capacity_bytes} bytes"
+        reason = f"expected the smallest tile of `{op.name}`{where} to fit in the memories of {', '.join(able)}, {got}; use a larger memory or add a unit of kind `fixed-rate`"
     else:
         kinds = ", ".join(
             dict.fromkeys(str(v.type) for v in (*op.operands, *op.results))

@@ -133,8 +133,9 @@ class FusionGraph:
 
     def group_inputs(self, group: Collection[Operation]) -> list[SSAValue]:
         """The values a group reads that it does not make, behind views."""
+        inside = set(group)
         found = (value for op in group for value in self.sources(op))
-        return list(dict.fromkeys(v for v in found if v.owner not in group))
+        return list(dict.fromkeys(v for v in found if v.owner not in inside))
 
     def group_outputs(self, group: Collection[Operation]) -> list[OpResult]:
         """The results of a group that others read."""

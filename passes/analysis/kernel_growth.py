@@ -6,7 +6,7 @@ between, into the kernel that makes it. So a value that a norm reads twice joins
 not the half of it that comes first, and no path leaves a kernel and comes back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -31,7 +31,8 @@ class Paths:
     """What depends on what among groups and the ops outside of them, as bit masks."""
 
     def __init__(self, graph: FusionGraph, group_of: dict[Operation, Group]) -> None:
-        self.nodes = list(dict.fromkeys(group_of.get(op, (op,)) for op in graph.ops))
+        groups = (group_of.get(op) or (op,) for op in graph.ops)
+        self.nodes = distinct(groups)
         self.number = {
             op: index for index, node in enumerate(self.nodes) for op in node
         }
@@ -78,6 +79,11 @@ def reached(nexts: list[set[int]], backs: list[set[int]]) -> list[int]:
     return found
 
 
+def distinct(groups: Iterable[Group]) -> list[Group]:
+    """Each group once, by identity: a tuple's hash is as much work as it has ops."""
+    return list({id(group): group for group in groups}.values())
+
+
 def bits_of(mask: int) -> Iterator[int]:
     """The bits that are set, the lowest first."""
     while mask:
@@ -87,26 +93,35 @@ def bits_of(mask: int) -> Iterator[int]:
 
 
 class Growth:
-    """The groups of one function while they grow."""
+    """
+    The groups of one function while they grow.
+
+    What is known of a group is kept under its identity, with the group, and a step under those of its parts:
+    a round looks anew only at what the last one changed.
+    """
 
     def __init__(self, graph: FusionGraph, chooser: UnitChooser) -> None:
         self.graph = graph
         self.chooser = chooser
         self.group_of: dict[Operation, Group] = {op: (op,) for op in graph.work}
-        self._choices: dict[Group, Choice | None] = {}
-        self._traffic: dict[Group, int] = {}
+        self._known: dict[tuple[int, ...], Step] = {}
+        self._choices: dict[int, tuple[Group, Choice | None]] = {}
+        self._traffic: dict[int, tuple[Group, int]] = {}
+        self._outputs: dict[int, tuple[Group, list[OpResult]]] = {}
 
     @property
     def groups(self) -> list[Group]:
         """The groups as they are now, by their first op."""
-        return list(dict.fromkeys(self.group_of[op] for op in self.graph.work))
+        return distinct(self.group_of[op] for op in self.graph.work)
 
     def choice(self, group: Group) -> Choice | None:
         """The unit of each op of a group, `None` when it cannot be one kernel."""
-        if group not in self._choices:
+        found = self._choices.get(id(group))
+        if found is None:
             legal = is_legal(self.graph, group)
-            self._choices[group] = self.chooser.choose(group) if legal else None
-        return self._choices[group]
+            found = group, self.chooser.choose(group) if legal else None
+            self._choices[id(group)] = found
+        return found[1]
 
     def chosen(self, group: Group) -> Choice:
         """The unit of each op of a group that is a kernel."""
@@ -150,30 +165,41 @@ class Growth:
     def _steps(self) -> Iterator[Step]:
         """Every step that saves something, legal or not."""
         paths = Paths(self.graph, self.group_of)
-        seen: set[Group] = set()
+        seen: set[int] = set()
         for group in self.groups:
-            for value in self.graph.group_outputs(group):
+            for value in self.outputs(group):
                 step = self._step(paths, group, value)
-                if step is not None and step.whole not in seen:
-                    seen.add(step.whole)
-                    yield step
+                if step is not None and id(step) not in seen:
+                    seen.add(id(step))
+                    if step.saved_bytes > 0:
+                        yield step
 
     def _step(self, paths: Paths, group: Group, value: OpResult) -> Step | None:
-        """The step that keeps a value inside, `None` when something outside kernels stands in the way."""
+        """The step that keeps a value inside, saving or not; `None` when something outside kernels stands in the way."""
         parts = paths.between(group, self.graph.readers(value))
-        if any(op not in self.group_of for part in parts for op in part):
+        if any(part[0] not in self.group_of for part in parts):
             return None
-        whole = self.graph.merged(*parts)
-        saved = sum(map(self.traffic, parts)) - self.traffic(whole)
-        return Step(tuple(parts), whole, saved) if saved > 0 else None
+        key = tuple(map(id, parts))
+        if key not in self._known:
+            whole = self.graph.merged(*parts)
+            saved = sum(map(self.traffic, parts)) - self.traffic(whole)
+            self._known[key] = Step(tuple(parts), whole, saved)
+        return self._known[key]
+
+    def outputs(self, group: Group) -> list[OpResult]:
+        """The results of a group that others read."""
+        found = self._outputs.get(id(group))
+        if found is None:
+            found = self._outputs[id(group)] = group, self.graph.group_outputs(group)
+        return found[1]
 
     def traffic(self, group: Group) -> int:
         """Bytes a kernel of this group reads and writes, each value once."""
-        if group not in self._traffic:
-            graph = self.graph
-            values = (*graph.group_inputs(group), *graph.group_outputs(group))
-            self._traffic[group] = sum(map(size_bytes, values))
-        return self._traffic[group]
+        found = self._traffic.get(id(group))
+        if found is None:
+            values = (*self.graph.group_inputs(group), *self.outputs(group))
+            found = self._traffic[id(group)] = group, sum(map(size_bytes, values))
+        return found[1]
 
 
 def size_bytes(value: SSAValue) -> int:

@@ -8,7 +8,8 @@ on one unit take turns and each has its own loops. Everything else joins while t
 ops are prefixes of one nest and the smallest tiles fit on chip.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
 
 from xdsl.ir import Operation, SSAValue
@@ -112,24 +113,46 @@ def _rows_or_dimension(op: Operation, name: str) -> list[tuple[SSAValue, int]]:
     return named_dimension(op, name)
 
 
+@dataclass(frozen=True)
+class Shortage:
+    """A tier that is too small for the tokens that a kernel needs in it at once."""
+
+    tier: str
+    needed_bytes: int
+    capacity_bytes: int
+
+
 def fits(
     group: Group, graph: FusionGraph, target: Target, unit_of: dict[Operation, Unit]
 ) -> bool:
     """Whether the group's smallest tiles are within the target's memories; whole values are tried first."""
-    if _is_within(tier_bytes(group, graph, shape, unit_of), target):
-        return True
+    whole = tier_bytes(group, graph, shape, unit_of)
+    return (
+        _shortage(whole, target) is None
+        or shortage(group, graph, target, unit_of) is None
+    )
+
+
+def shortage(
+    group: Group, graph: FusionGraph, target: Target, unit_of: dict[Operation, Unit]
+) -> Shortage | None:
+    """The first tier that the group's smallest tiles do not fit in."""
     classes = classes_of(graph, group)
     tile = smallest_tile(group, graph, classes, unit_of)
 
     def token(value: SSAValue) -> tuple[int, ...]:
         return classes.tile_shape(value, tile)
 
-    return _is_within(tier_bytes(group, graph, token, unit_of), target)
+    return _shortage(tier_bytes(group, graph, token, unit_of), target)
 
 
-def _is_within(used: dict[str, int], target: Target) -> bool:
-    """Whether bytes per tier are within the target's capacities."""
-    return all(size <= target.tier[tier].capacity_bytes for tier, size in used.items())
+def _shortage(used: dict[str, int], target: Target) -> Shortage | None:
+    """The first tier with fewer bytes than are used of it."""
+    for tier, size in used.items():
+        capacity = target.tier[tier].capacity_bytes
+        if size > capacity:
+            return Shortage(tier, size, capacity)
+    return None
 
 
 def tier_bytes(
@@ -141,11 +164,12 @@ def tier_bytes(
     """Bytes that tokens of these shapes take in each tier, with the slots that overlap needs."""
     found: dict[str, int] = {}
     done: set[tuple[str, SSAValue]] = set()
+    members = set(group)
     for op in group:
         unit = unit_of[op]
         for value in (*graph.inputs[op], *op.results):
             tier, slots = tier_of(value, op, graph, unit)
-            inside = value.owner in group and _stays(value, graph, group, unit_of)
+            inside = value.owner in members and _stays(value, graph, members, unit_of)
             none = value.owner in graph.cheap or not shape(value)
             if inside or none or (tier, value) in done or streams(value, op, unit):
                 continue
@@ -156,14 +180,17 @@ def tier_bytes(
 
 
 def _stays(
-    value: SSAValue, graph: FusionGraph, group: Group, unit_of: dict[Operation, Unit]
+    value: SSAValue,
+    graph: FusionGraph,
+    members: Collection[Operation],
+    unit_of: dict[Operation, Unit],
 ) -> bool:
     """Whether a value never leaves the unit that makes it."""
     owner = value.owner
     if not isinstance(owner, Operation):
         return False
     return all(
-        o in group and unit_of[o] is unit_of[owner] for o in graph.readers(value)
+        o in members and unit_of[o] is unit_of[owner] for o in graph.readers(value)
     )
 
 

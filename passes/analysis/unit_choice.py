@@ -22,8 +22,9 @@ class UnitChooser:
     def __init__(self, target: Target, graph: FusionGraph) -> None:
         self.target = target
         self.graph = graph
-        self._kinds: dict[Operation, Hashable] = {}
-        self._ticks: dict[tuple[str, Hashable], Fraction | None] = {}
+        self._kinds: dict[Operation, int] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._ticks: dict[tuple[str, int], Fraction | None] = {}
 
     def ticks(self, unit: str, op: Operation) -> Fraction | None:
         """Ticks of an op on a unit before rounding, `None` when the unit cannot run it."""
@@ -32,11 +33,12 @@ class UnitChooser:
             self._ticks[key] = self._effort(unit, op)
         return self._ticks[key]
 
-    def kind(self, op: Operation) -> Hashable:
-        """What ops of equal cost have in common."""
+    def kind(self, op: Operation) -> int:
+        """A number that ops of equal cost have in common."""
         if op not in self._kinds:
             inputs = self.graph.inputs[op]
-            self._kinds[op] = op_key(op, [value.type for value in inputs])
+            key = op_key(op, [value.type for value in inputs])
+            self._kinds[op] = self._numbers.setdefault(key, len(self._numbers))
         return self._kinds[op]
 
     def _effort(self, unit: str, op: Operation) -> Fraction | None:

@@ -260,6 +260,17 @@ def test_op_whose_tile_fits_nowhere_is_refused(tmp_path: Path):
         "the smallest tile of `ternary.quantize` to fit in the memories of vector"
         in message
     )
+    # two slots each of a row of f32, of its int8 and of its scale
+    assert f"got {2 * (4 * 400000 + 400000 + 4)} bytes for tier `sram` of" in message
+
+
+def test_a_long_function_without_layers_becomes_one_kernel():
+    """Work on a group is done once per group, so this takes a second, not minutes."""
+    lines = [pointwise(f"%v{n + 1}", f"%v{n}", "math.exp %a") for n in range(200)]
+    text = f"func.func @main(%v0: tensor<4x64xf32>) -> tensor<4x64xf32> {{ {' '.join(lines)} func.return %v200 : tensor<4x64xf32> }}"
+    module = apply_to_clone(AttachTargetPass("tiny-npu"), parse(MAPS + text))
+    made = apply_to_clone(FuseKernelsPass(), module)
+    assert len(ops_named(made, "accel.kernel")) == 1
 
 
 def test_kernels_of_two_entries_have_the_entry_in_front():
