@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dfc.frontends.traced import Traced, check_inputs, to_numpy, to_tensor
+from dfc.frontends.traced import Traced, check_inputs
+from dfc.tensors import to_numpy, to_tensor
 
 if TYPE_CHECKING:
     from dfc.program import Program

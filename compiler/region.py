@@ -19,10 +19,10 @@ from dfc.frontends import ops
 from dfc.frontends.eager import Evaluator
 from dfc.frontends.lower import lower
 from dfc.frontends.partition import Region
-from dfc.frontends.traced import to_numpy, to_tensor
 from dfc.levels import attach_target, passes_to, pipeline_of
 from dfc.program import Program
 from dfc.runtime.interpreter import run
+from dfc.tensors import to_numpy, to_tensor
 from dfc.weights_cache import WeightsCache
 
 LEVEL = "program"

@@ -366,7 +366,10 @@ class Importer:
             results = ops[-1].results
         else:
             regions = [self._region(region) for region in op.regions]
-            new = build(self.context, name, operands, types, attributes, regions)
+            try:
+                new = build(self.context, name, operands, types, attributes, regions)
+            except LoweringError as error:
+                raise LoweringError(str(error), names_of(origin)) from None
             if origin is not None:
                 new.attributes[ORIGIN] = origin
             self.block.add_op(new)
@@ -406,6 +409,14 @@ def origin_of(location: Any) -> Attribute | None:
         ]
         return ArrayAttr([StringAttr(n) for n in names]) if names else None
     return None
+
+
+def names_of(origin: Attribute | None) -> list[str]:
+    """The names of an op's origin."""
+    if isinstance(origin, StringAttr):
+        return [origin.data]
+    names = cast("ArrayAttr[StringAttr] | None", origin)
+    return [] if names is None else [name.data for name in names]
 
 
 def to_xdsl(module: Any, translate: Translate | None = None) -> ModuleOp:

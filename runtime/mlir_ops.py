@@ -66,7 +66,7 @@ def build(
     """
     kind = context.get_op(name)
     if name.startswith("linalg.") and issubclass(kind, UnregisteredOp):
-        return generalise(operands, types, attributes, regions)
+        return generalise(name, operands, types, attributes, regions)
     if issubclass(kind, UnregisteredOp):
         return kind.create(
             operands=operands,
@@ -112,6 +112,7 @@ def reshape_scalar(source: SSAValue, target: Attribute) -> list[Operation]:
 
 
 def generalise(
+    name: str,
     operands: Sequence[SSAValue],
     types: Sequence[Attribute],
     attributes: Mapping[str, Attribute],
@@ -120,7 +121,7 @@ def generalise(
     """A named linalg op as `linalg.generic`: a loop that no output depends on reduces."""
     maps = cast("ArrayAttr[AffineMapAttr] | None", attributes.get("indexing_maps"))
     if maps is None:
-        raise LoweringError("a named linalg op without indexing maps")
+        raise LoweringError(f"no lowering for `{name}`, which has no indexing maps")
     outputs = len(types)
     kept = {
         expr.position

@@ -10,8 +10,9 @@ from torch import Tensor, fx
 
 from dfc.frontends import ops
 from dfc.frontends.functions import Function
-from dfc.frontends.traced import Traced, Value, check_inputs, to_numpy, to_tensor
+from dfc.frontends.traced import Traced, Value, check_inputs
 from dfc.runtime.errors import ModelError
+from dfc.tensors import to_numpy, to_tensor
 
 Path = tuple[str, ...]
 """Where a function was called: the origins of the calls on the way, outermost first."""

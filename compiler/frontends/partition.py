@@ -1,6 +1,7 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Cutting an ATen graph into regions that dfc lowers and operators that stay in eager PyTorch."""
 
+import logging
 import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from dfc.frontends.functions import Argument, Function
 from dfc.frontends.traced import Fallback
 from dfc.runtime.errors import DfcError
 from dfc.runtime.mlir import LoweringError
+
+LOG = logging.getLogger(__name__)
+"""At level debug, the traceback of every error that leaves operators to PyTorch."""
 
 ROUNDS = 16
 """How many operators upstream may refuse one after the other before all of a region is eager."""
@@ -97,6 +101,7 @@ def try_regions(
             try:
                 settled[key] = compile_region(region)
             except DfcError as error:
+                LOG.debug("a region is left to PyTorch: %s", error, exc_info=error)
                 failed.update(culprits(region, error))
                 continue
         region.compiled = settled[key]

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from xdsl.dialects.builtin import ModuleOp
 from dfc.frontends.call_form import CallForm
 from dfc.frontends.functions import Argument, Function
 from dfc.runtime.errors import ModelError
+from dfc.tensors import to_numpy
 
 Value = np.ndarray | int
 
@@ -82,27 +82,6 @@ class Traced:
         limit = argument.limit or 2
         drawn = torch.randint(0, limit, argument.shape, generator=generator)
         return to_numpy(drawn.to(argument.dtype))
-
-
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A tensor's values in the dtype of its IR: bfloat16 by ml_dtypes, integers signed."""
-    tensor = tensor.detach().contiguous()
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-    array = tensor.numpy()
-    return array.view(np.int8) if array.dtype == np.uint8 else array
-
-
-def to_tensor(value: Value | np.generic, dtype: torch.dtype) -> Tensor:
-    """An array or a number as a tensor of a dtype, bits kept for bfloat16 and uint8."""
-    if isinstance(value, int):
-        return torch.tensor(value, dtype=dtype)
-    array = np.ascontiguousarray(value).reshape(np.shape(value))
-    if array.dtype == ml_dtypes.bfloat16:
-        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
-    if dtype == torch.uint8:
-        return torch.from_numpy(array.view(np.uint8).copy())
-    return torch.from_numpy(array.copy()).to(dtype)
 
 
 def is_abstract(model: nn.Module) -> bool:

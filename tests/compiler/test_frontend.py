@@ -328,6 +328,12 @@ def test_what_depends_on_nothing_is_a_constant_even_inside_a_layer():
         assert error(got, model(x).numpy()) < 1e-6
 
 
+def test_an_operator_that_is_not_lowered_is_named():
+    model = nn.Sequential(nn.ReLU(), nn.ConvTranspose1d(4, 4, 3))
+    with pytest.raises(ModelError, match=r"`1:.*no lowering for `linalg\.conv_1d"):
+        trace_module(model, (torch.randn(1, 4, 8),))
+
+
 def test_random_numbers_are_no_constants():
     class Noise(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

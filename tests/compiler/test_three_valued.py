@@ -9,7 +9,8 @@ from torch.nn import functional
 from dfc.frontends.load import trace_module
 from dfc.frontends.ops import SAMPLE, three_valued
 from dfc.frontends.rewrite import linear
-from dfc.frontends.traced import Traced, to_numpy
+from dfc.frontends.traced import Traced
+from dfc.tensors import to_numpy
 
 
 def three_values(*shape: int, scale: float = 0.5) -> nn.Parameter:

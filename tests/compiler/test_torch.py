@@ -177,7 +177,11 @@ def test_int8_matmul_never_reaches_the_child():
 
 
 @torch.no_grad()
-def test_a_pass_that_fails_is_a_fallback(monkeypatch: pytest.MonkeyPatch):
+def test_a_pass_that_fails_is_a_fallback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("DEBUG", logger="dfc")
+
     def broken(*_: object) -> None:
         raise KeyError("nothing")
 
@@ -187,6 +191,7 @@ def test_a_pass_that_fails_is_a_fallback(monkeypatch: pytest.MonkeyPatch):
     (fallback,) = dfc.last_report().fallbacks
     assert "'nothing' (KeyError)" in fallback.reason
     assert fallback.operators > 1
+    assert "in broken" in caplog.text  # the traceback, down to where it was raised
 
 
 @torch.no_grad()
