@@ -101,7 +101,7 @@ def with_long_fifos(module: ModuleOp, schedule: str, depth: int) -> ModuleOp:
     return changed
 
 
-@pytest.mark.parametrize("n", [1, *LENGTHS, 4096])
+@pytest.mark.parametrize("n", [*LENGTHS, 4096])
 @pytest.mark.parametrize("schedule", CYCLES)
 def test_cycles_and_depths(schedule: str, n: int):
     module = sized(n, schedule)
