@@ -69,17 +69,20 @@ def simulate(
     dtype: str | None = None,
     *,
     overrides: Overrides | None = None,
+    fallback_rate: float = 0.0,
 ) -> "Report":
     """
     The time, energy and memory of a model on a target; weights are not needed.
 
     Of a language model: a prompt of `prefill` tokens, then `decode` steps (128 and 32 when
-    nothing is given); or steps at a `context`, on a cache that is filled already.
+    nothing is given); or steps at a `context`, on a cache that is filled already. Branches on data are
+    taken in `fallback_rate` of the calls.
     """
     if not isinstance(model, str) or is_text(model):
         raise InputError("expected the name of a model or of a file")
     workload = asked(prefill, decode, context, batch)
-    return load(model, target, workload, dtype=dtype, overrides=overrides).simulate()
+    program = load(model, target, workload, dtype=dtype, overrides=overrides)
+    return program.simulate(fallback_rate)
 
 
 def asked(

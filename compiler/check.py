@@ -1,4 +1,8 @@
-"""`dfc run --check`: every level beside eager PyTorch, kernel by kernel on eager's own inputs."""
+"""
+`dfc run --check`: every level beside eager PyTorch, kernel by kernel on eager's own inputs.
+
+A text has no PyTorch model; its results at each level stand beside those at the text's own level.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,6 +13,7 @@ import numpy as np
 
 from dfc.cli_output import print_table
 from dfc.comparison import Difference, compare
+from dfc.errors import InputError
 from dfc.frontends import Traced, eager_run, eager_values
 from dfc.pipelines import LEVELS
 from dfc.program import Program
@@ -185,17 +190,18 @@ class EndToEnd:
 
 @dataclass
 class Check:
-    """What `--check` found."""
+    """What `--check` found at these levels."""
 
     rows: list[Row] = field(default_factory=list[Row])
     ends: list[EndToEnd] = field(default_factory=list[EndToEnd])
+    levels: tuple[str, ...] = LEVELS
 
     @property
     def passed(self) -> bool:
         """Whether every level was compared, and every row and end is as it should be."""
         compared = {row.level for row in self.rows if row.values}
         rows = (*self.rows, *self.ends)
-        return compared == set(LEVELS) and all(one.passed for one in rows)
+        return compared == set(self.levels) and all(one.passed for one in rows)
 
     def as_dict(self) -> dict[str, object]:
         """What `--json` prints."""
@@ -229,6 +235,30 @@ def check(program: Program, traced: Traced, calls: Mapping[str, list[Value]]) ->
             found.rows += [hook.outside] if hook.outside.values else []
         found.ends.append(end_to_end(program, traced, function, inputs, reference))
     return found
+
+
+def check_text(program: Program, calls: Mapping[str, list[Value]]) -> Check:
+    """Compare the results of these calls at every level below a text's own with those at its own."""
+    source = program.source
+    found = Check(levels=LEVELS[LEVELS.index(source) + 1 :])
+    if not found.levels:
+        raise InputError(
+            f"expected a text above level `{source}` to check, got one at it"
+        )
+    for function, inputs in calls.items():
+        expected = program.run(function, copies(inputs), level=source)
+        for level in found.levels:
+            row = Row(level, f"@{function}")
+            results = program.run(function, copies(inputs), level=level)
+            for value, wanted in zip(results, expected, strict=True):
+                note(row, value, np.asarray(wanted))
+            found.rows.append(row)
+    return found
+
+
+def copies(values: list[Value]) -> list[Value]:
+    """Values that a run may update."""
+    return [np.copy(v) if isinstance(v, np.ndarray) else v for v in values]
 
 
 def end_to_end(

@@ -151,6 +151,12 @@ def simulate(
         str | None,
         typer.Option(metavar="X.json", help="Write a trace for Perfetto."),
     ] = None,
+    fallback_rate: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of calls in which a branch on data is taken."
+        ),
+    ] = 0.0,
     sets: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -171,6 +177,7 @@ def simulate(
             batch,
             dtype,
             overrides=overrides(sets),
+            fallback_rate=fallback_rate,
         )
         for path in (output, page):
             if path is not None:

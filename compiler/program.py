@@ -1,5 +1,6 @@
 """A model lowered for one target: its IR at every level, its values and its time."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,22 +120,37 @@ class Program:
         """
         The values of `@main` for these arguments, computed on the modelled machine.
 
-        A compiled module takes and gives what the module does; text takes and gives arrays.
+        A compiled module takes and gives what the module does; text and saved programs take and
+        give arrays, or PyTorch's tensors.
         """
         if self.traced is None or self.traced.model is None:
-            return self.run("main", args)
+            if not has_tensors(args):
+                return self.run("main", args)
+            from dfc.tensors import given, returned
+
+            return tuple(map(returned, self.run("main", tuple(map(given, args)))))
         from dfc.calling import call
 
         return call(self, self.traced, args, kwargs)
 
-    def simulate(self) -> "Report":
-        """The time, energy and memory of the program; weights are not needed."""
+    def simulate(self, fallback_rate: float = 0.0) -> "Report":
+        """
+        The time, energy and memory of the program; weights are not needed.
+
+        Branches on data are taken in `fallback_rate` of the calls.
+        """
         from dfc.simulation import simulate
 
-        return simulate(self)
+        return simulate(self, fallback_rate)
 
     def save(self, path: str | Path) -> None:
         """Write the program and its weights to one file, for `dfc.load`."""
         from dfc.storage import save
 
         save(self, Path(path))
+
+
+def has_tensors(values: Sequence[Any]) -> bool:
+    """Whether PyTorch's tensors are among values; PyTorch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and any(isinstance(v, torch.Tensor) for v in values)

@@ -101,9 +101,13 @@ def run_model(
     )
     traced = program.traced
     if traced is None:
-        if check:
-            raise InputError("a text has no PyTorch model to check against", model)
-        return Done(run_text(program, inputs, seed))
+        calls = text_calls(program, inputs, seed)
+        results = {
+            key: value
+            for name, values in calls.items()
+            for key, value in named(name, program.run(name, values)).items()
+        }
+        return Done(results, [], checked(program, None, calls) if check else None)
     fallbacks = [{"origin": f.origin, "reason": f.reason} for f in traced.fallbacks]
     if not traced.is_language_model:
         values = given(
@@ -119,27 +123,30 @@ def run_model(
 
 
 def checked(
-    program: Program, traced: "Traced", calls: Mapping[str, list[Value]]
+    program: Program, traced: "Traced | None", calls: Mapping[str, list[Value]]
 ) -> "Check":
     """What `--check` finds, imported when it is asked for."""
-    from dfc.check import check
+    from dfc.check import check, check_text
 
+    if traced is None:
+        return check_text(program, calls)
     return check(program, traced, calls)
 
 
-def run_text(program: Program, inputs: str | None, seed: int) -> dict[str, Array]:
-    """The results of every entry function of a text, on random weights if it brings none."""
+def text_calls(
+    program: Program, inputs: str | None, seed: int
+) -> dict[str, list[Value]]:
+    """A call of every entry function of a text, on random weights if it brings none."""
     module = program.modules[program.source]
     rng = np.random.default_rng(seed)
     limit = last_position(module)
     if program.weights is None:
         program.weights = random_weights(module, rng)
-    results: dict[str, Array] = {}
+    calls: dict[str, list[Value]] = {}
     for function in entry_functions(module):
-        name = function.sym_name.data
-        values = given(inputs, None, random_arguments(function, rng, limit))
-        results |= named(name, program.run(name, values))
-    return results
+        drawn = random_arguments(function, rng, limit)
+        calls[function.sym_name.data] = given(inputs, None, drawn)
+    return calls
 
 
 def named(function: str, results: Sequence[Any]) -> dict[str, Array]:

@@ -10,20 +10,31 @@ from dfc.runtime.report import Report
 from dfc.runtime.simulator import simulate_function, simulate_language_model
 
 
-def simulate(program: Program) -> Report:
-    """The report of a language model's workload, else of one call of the entry function."""
+def simulate(program: Program, fallback_rate: float = 0.0) -> Report:
+    """
+    The report of a language model's workload, else of one call of the entry function.
+
+    Branches on data (the second graph of `unified_max` attention) are taken in `fallback_rate` of the calls.
+    """
+    if not 0 <= fallback_rate <= 1:
+        raise InputError(f"expected a fallback rate from 0 to 1, got {fallback_rate}")
     module = program.module("program")
     step("simulating")
     asked = program.workload
     if asked is None:
-        return simulate_call(program)
+        return simulate_call(program, fallback_rate)
     context = None if asked.prefill else asked.positions
     return simulate_language_model(
-        module, asked.prefill or None, len(asked.positions), context, asked.batch
+        module,
+        asked.prefill or None,
+        len(asked.positions),
+        context,
+        asked.batch,
+        fallback_rate=fallback_rate,
     )
 
 
-def simulate_call(program: Program) -> Report:
+def simulate_call(program: Program, fallback_rate: float = 0.0) -> Report:
     """One call of the only entry function; an `index` is the last position a cache has room for."""
     source = program.modules[program.source]
     entries = list(entry_functions(source))
@@ -35,4 +46,5 @@ def simulate_call(program: Program) -> Report:
     controls = {i: position for i, k in enumerate(kinds) if isinstance(k, IndexType)}
     notes = [f"every index argument is {position}"] if controls else []
     name = entries[0].sym_name.data
-    return simulate_function(program.module("program"), name, controls, notes)
+    module = program.module("program")
+    return simulate_function(module, name, controls, notes, fallback_rate)

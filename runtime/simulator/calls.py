@@ -1,6 +1,8 @@
 """Calls of a module at program level on its target."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -12,6 +14,8 @@ from dfc.runtime.simulator.plan import Plan, Values, issues
 from dfc.runtime.simulator.planner import Planner
 from dfc.runtime.simulator.record import Recorder, Timeline
 
+Key = TypeVar("Key")
+
 FifoName = tuple[str, str]
 """The kernel of a FIFO, and its name there."""
 
@@ -22,21 +26,50 @@ class Simulator:
     """
     A module at program level on its target; what calls have in common is worked out once.
 
-    `controls` are the values of a function's index arguments, by argument index.
+    `controls` are the values of a function's index arguments, by argument index. Branches on data
+    are taken in `fallback_rate` of the calls: a time is that share of the time with all of them
+    taken, and the rest of the time with none.
     """
 
-    def __init__(self, module: ModuleOp, target: Target | None = None) -> None:
+    def __init__(
+        self,
+        module: ModuleOp,
+        target: Target | None = None,
+        fallback_rate: float = 0.0,
+    ) -> None:
         self.module = module
         self.target = target_of(module) if target is None else target
-        self.planner = Planner(module, self.target)
+        self.fallback_rate = fallback_rate
+        self.planner = Planner(module, self.target, fallback_rate == 1)
+        self.fallen = Planner(module, self.target, True)
         self.engine = Engine(self.target)
 
     def call(
         self, function: str, controls: Mapping[int, int] | None = None
     ) -> CallTime:
         """The time of a call on an idle machine, by max-plus maps: exact, and skipping what repeats."""
-        plan = self.planner.plan(function)
+        found = self._call(self.planner, function, controls)
+        if self.fallback_rate in (0, 1) or not self.planner.data_branches:
+            return found
+        other = self._call(self.fallen, function, controls)
+        return blended(found, other, self.fallback_rate)
+
+    def _call(
+        self, planner: Planner, function: str, controls: Mapping[int, int] | None
+    ) -> CallTime:
+        plan = planner.plan(function)
         return self.engine.call(plan, values_of_call(plan, controls or {}))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the calls so far rest on that the module does not say."""
+        count = self.planner.data_branches
+        if not count:
+            return ()
+        branches = (
+            "1 branch on data is" if count == 1 else f"{count} branches on data are"
+        )
+        return (f"{branches} taken in {self.fallback_rate:.4g} of the calls (assumed)",)
 
     def record(
         self, function: str, controls: Mapping[int, int] | None = None
@@ -56,14 +89,37 @@ class Simulator:
 
     def _fifo_runs(self) -> Iterator[tuple[str, EdgeRun]]:
         """Every FIFO of every launch that was timed, with its kernel."""
-        for plan in self.planner.plans.values():
+        plans = (*self.planner.plans.values(), *self.fallen.plans.values())
+        for plan in plans:
             for issue in issues(plan.body.steps):
                 for timing in issue.known.values():
                     yield from ((issue.kernel, fifo) for fifo in timing.fifos)
 
     def origins(self) -> Mapping[str, str]:
         """Where each kernel comes from, for the functions called so far."""
-        return {plan.label: plan.origin for plan in self.planner.plans.values()}
+        plans = (*self.fallen.plans.values(), *self.planner.plans.values())
+        return {plan.label: plan.origin for plan in plans}
+
+
+def blended(first: CallTime, second: CallTime, rate: float) -> CallTime:
+    """The mean of two times, of which the second has the weight `rate`; its parts add up to it."""
+    cycles = round(first.cycles + rate * (second.cycles - first.cycles))
+    composition = mixed(first.composition, second.composition, rate)
+    parts = {key: round(ticks) for key, ticks in composition.items()}
+    largest = max(parts, key=lambda key: parts[key])
+    parts[largest] += cycles - sum(parts.values())
+    counters = mixed(first.counters, second.counters, rate)
+    return CallTime(cycles, Counter(parts), counters)
+
+
+def mixed(
+    first: Mapping[Key, float], second: Mapping[Key, float], rate: float
+) -> dict[Key, float]:
+    """Two tables as one, the second with the weight `rate`."""
+    keys = dict.fromkeys((*first, *second))
+    return {
+        key: (1 - rate) * first.get(key, 0) + rate * second.get(key, 0) for key in keys
+    }
 
 
 def values_of_call(plan: Plan, controls: Mapping[int, int]) -> Values:

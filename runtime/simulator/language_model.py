@@ -40,13 +40,15 @@ def simulate_language_model(
     context: int | Sequence[int] | None = None,
     batch: int = 1,
     notes: Sequence[str] = (),
+    fallback_rate: float = 0.0,
 ) -> Report:
     """
     The report of `@prefill` once, if `prefill` says of how many tokens, and `@decode` at each position.
 
-    The module's shapes must be those of this run: `prefill` tokens, `batch` sequences.
+    The module's shapes must be those of this run: `prefill` tokens, `batch` sequences. Branches on data
+    are taken in `fallback_rate` of the calls.
     """
-    simulator = Simulator(module)
+    simulator = Simulator(module, fallback_rate=fallback_rate)
     target = simulator.target
     steps = contexts_of(prefill, decode, context)
     _check_length(simulator, prefill, steps)
@@ -66,7 +68,7 @@ def simulate_language_model(
         calls,
         simulator.origins(),
         peak_bytes(simulator.planner.functions, entries),
-        notes,
+        (*notes, *simulator.notes),
         simulator.fifos(),
     )
     report.record_with(partial(record, simulator, asked))
@@ -150,9 +152,10 @@ def simulate_function(
     function: str = MAIN,
     controls: dict[int, int] | None = None,
     notes: Sequence[str] = (),
+    fallback_rate: float = 0.0,
 ) -> Report:
     """The report of one call of a function; `controls` are its index arguments by argument index."""
-    simulator = Simulator(module)
+    simulator = Simulator(module, fallback_rate=fallback_rate)
     call = simulator.call(function, controls)
     peaks = peak_bytes(simulator.planner.functions, (function,))
     report = summarise(
@@ -160,7 +163,7 @@ def simulate_function(
         [call],
         simulator.origins(),
         peaks,
-        notes,
+        (*notes, *simulator.notes),
         simulator.fifos(),
     )
     asked = Asked(function, controls or {}, function)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from xdsl.dialects import func, scf
+from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
@@ -39,7 +39,7 @@ class Needs:
         for op in block.walk():
             if isinstance(op, scf.ForOp):
                 yield from (op.lb, op.ub, op.step)
-            elif isinstance(op, scf.IfOp):
+            elif isinstance(op, scf.IfOp) and not reads_data(op.cond):
                 yield op.cond
             elif isinstance(op, func.CallOp):
                 for index in self.arguments(op.callee.root_reference.data):
@@ -77,6 +77,19 @@ def _reaches_work(value: SSAValue) -> bool:
                 return True
         elif not is_free(op) and isinstance(value.type, IndexType):
             return True
+    return False
+
+
+def reads_data(value: SSAValue) -> bool:
+    """Whether a control value is computed from what a kernel wrote, so that time cannot know it."""
+    todo, found = [value], set[SSAValue]()
+    while todo:
+        value = todo.pop()
+        if isinstance(value.owner, memref.LoadOp):
+            return True
+        if value not in found:
+            found.add(value)
+            todo.extend(_computed_from(value))
     return False
 
 

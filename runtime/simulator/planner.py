@@ -11,7 +11,7 @@ from dfc.dialects import accel, tier
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine import Target
 from dfc.runtime.simulator.control import function_of, is_control
-from dfc.runtime.simulator.needs import Needs, launch_needs
+from dfc.runtime.simulator.needs import Needs, launch_needs, reads_data
 from dfc.runtime.simulator.plan import (
     Body,
     Branch,
@@ -37,14 +37,19 @@ from dfc.runtime.simulator.timing import (
 )
 
 IGNORED = ("memref.", "tier.alloc", "arith.", "builtin.", "affine.")
-TIMED_MEMREF = ("memref.load", "memref.store", "memref.copy")
+TIMED_MEMREF = ("memref.store", "memref.copy")
 
 
 class Planner:
     """Plans of a module's functions, each made once."""
 
-    def __init__(self, module: ModuleOp, target: Target) -> None:
+    def __init__(
+        self, module: ModuleOp, target: Target, fallback: bool = False
+    ) -> None:
         self.target = target
+        self.fallback = fallback
+        """Whether branches on data are taken."""
+        self.data_branches = 0
         self.functions = {
             op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)
         }
@@ -142,6 +147,8 @@ class _FunctionPlanner:
         elif isinstance(op, scf.ForOp):
             yield self.loop(op)
         elif isinstance(op, scf.IfOp):
+            if reads_data(op.cond):
+                yield self.assumption(op)
             yield self.branch(op)
         elif isinstance(op, func.CallOp):
             yield self.call(op)
@@ -202,6 +209,12 @@ class _FunctionPlanner:
                 if arg in self.needed or result in self.needed
             ),
         )
+
+    def assumption(self, op: scf.IfOp) -> Compute:
+        """What is taken for the condition of a branch on data."""
+        self.planner.data_branches += 1
+        taken = int(self.planner.fallback)
+        return Compute(self.register(op.cond), lambda: taken, ())
 
     def branch(self, op: scf.IfOp) -> Branch:
         """A branch; one without an else has an empty body there."""

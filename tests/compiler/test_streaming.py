@@ -7,6 +7,8 @@ import pytest
 
 import dfc
 from dfc.cli import status
+from dfc.errors import InputError
+from dfc.program import Program
 
 ATTENTION = """
 func.func @main(%q: tensor<1x2xNx8xf32>, %k: tensor<1x2xNx8xf32>, %v: tensor<1x2xNx8xf32>) -> tensor<1x2xNx8xf32> {
@@ -121,3 +123,61 @@ def test_the_table_shows_the_deepest_fifos(capsys, file):
     rows = [line.split() for line in table if "->" in line]
     assert rows[0][:4] == ["attention", "exp->div", "18", "18"]
     assert len(rows) == 9
+
+
+def test_the_fall_back_of_unified_max_takes_its_share_of_the_calls(capsys, file):
+    path = file(attention("unified_max"))
+    alone = simulated(capsys, path)
+    both = simulated(capsys, path, "--fallback-rate", "1")
+    # the first graph and the second one after it, each 2 x 16 x 16 scores and 4 cycles
+    assert (alone["cycles"], both["cycles"]) == (516, 1032)
+    assert [row["name"] for row in alone["kernels"]] == ["attention"]
+    some = simulated(capsys, path, "--fallback-rate", "0.25")
+    assert some["cycles"] == 516 + 516 // 4
+    assert sum(some["parts"].values()) == some["cycles"]
+    assert "1 branch on data is taken in 0.25 of the calls (assumed)" in some["notes"]
+    fallback = {row["name"]: row for row in some["kernels"]}["attention_fallback"]
+    assert fallback["cycles"] == 129
+    read = fallback["tiers"]["memory"]["read_bytes"]
+    assert read == both["kernels"][1]["tiers"]["memory"]["read_bytes"] // 4
+
+
+def test_a_rate_is_a_share(capsys, file):
+    path = file(attention("unified_max"))
+    command = ["simulate", path, "-t", "stream-abstract", "--fallback-rate"]
+    assert status([*command, "2"]) == 2
+    with pytest.raises(InputError, match="from 0 to 1, got 2"):
+        dfc.simulate(path, "stream-abstract", fallback_rate=2)
+
+
+def test_a_text_is_checked_against_its_own_level(capsys, file):
+    path = file(attention("reordered", 5))
+    assert status(["run", path, "-t", "stream-abstract", "--check", "--json"]) == 0
+    check = json.loads(capsys.readouterr().out)["check"]
+    assert [row["level"] for row in check["rows"]] == [
+        "fused",
+        "tiled",
+        "placed",
+        "program",
+    ]
+    assert all(row["values"] == 1 and row["error"] < 1e-5 for row in check["rows"])
+    assert check["passed"]
+
+
+def test_the_check_of_a_text_can_fail(monkeypatch: pytest.MonkeyPatch, capsys, file):
+    run = Program.run
+
+    def wrong(self: Program, function, inputs, *, level="program", hook=None):
+        results = run(self, function, inputs, level=level, hook=hook)
+        return tuple(r + 1 for r in results) if level == "placed" else results
+
+    monkeypatch.setattr(Program, "run", wrong)
+    path = file(attention("streaming", 5))
+    assert status(["run", path, "-t", "stream-abstract", "--check", "--json"]) == 1
+    check = json.loads(capsys.readouterr().out)["check"]
+    assert [row["level"] for row in check["rows"] if not row["passed"]] == ["placed"]
+
+
+def test_a_program_as_text_has_nothing_below_it(capsys, file):
+    assert status(["run", file(DEADLOCK), "-t", "stream-abstract", "--check"]) == 1
+    assert "above level `program`" in capsys.readouterr().err
