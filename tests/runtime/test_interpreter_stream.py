@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
+from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.parser import Parser
 from xdsl.universe import Universe
 
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter import firing, run, stream
+from dfc.runtime.interpreter.trips import Firings, Rows
 
 rng = np.random.default_rng(0)
 quick = settings(deadline=None, max_examples=40, derandomize=True)
@@ -438,3 +440,28 @@ func.func @f(%x: {buffer}) -> {buffer} {{
     late = np.concatenate([[9], x.cumsum(1).reshape(-1)[:-1]]).reshape(3, 4)
     late[:, 1:] += late[:, :-1].copy()
     np.testing.assert_array_equal(y, late)
+
+
+def test_a_convert_takes_the_first_of_a_tile_that_comes_twice():
+    s, made = vector("[4]", "(d0) -> (d0)"), vector("[2]", "(d0) -> (d0)")
+    twice = vector("[4]", "(d0) -> (d0 floordiv 2)")
+    node = f"""%u = stream.map (%s : {s}) -> ({twice}) {{
+    ^bb0(%v: tensor<1xf32>):
+      stream.yield %v : tensor<1xf32>
+    }}
+    %t = stream.convert %u : {twice} -> {made}"""
+    text = between("tensor<4xf32>", s, made, node, "tensor<2xf32>")
+    (y,) = results(parse(text), [np.array([1, 2, 3, 4], np.float32)])
+    np.testing.assert_array_equal(y, [1, 3])
+
+
+def test_lengths_of_rows():
+    d, s = AffineExpr.dimension(0), AffineExpr.symbol(0)
+    rows = Rows(AffineMap(1, 1, (d * 2 + s,)), (-1,))
+    np.testing.assert_array_equal(rows.lengths((4, 3)), [1, 1, 3, 3])
+    happen = Firings((4, 3), rows)
+    np.testing.assert_array_equal(happen.numbers, [0, 3, 6, 7, 8, 9, 10, 11])
+    np.testing.assert_array_equal(
+        happen.runs(1), [[0, -1, -1], [3, -1, -1], [6, 7, 8], [9, 10, 11]]
+    )
+    np.testing.assert_array_equal(happen.runs(0), [[0, 3, 6, 7, 8, 9, 10, 11]])
