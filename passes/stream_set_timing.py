@@ -1,13 +1,13 @@
 """
 Write on every node how long it takes, from the model of the unit that runs it.
 
-    %t = stream.map on "fabric" (%s) -> (!score) { … }
+    %t = stream.map (%s) -> (!score) { … }
   -->
     %t = stream.map on "fabric" (%s) -> (!score) { … } {latency = 6 : i64, interval = 2 : i64}
 
 `latency` are the cycles from a firing until its tokens are visible, `interval` those until the node
-may fire again. Fires on every node of every graph over tensors; a node that names no unit is on the
-unit of the target that holds graphs. Values do not change; cycles become those of the target,
+may fire again. Fires on every node of every graph; a node that names no unit is given to the unit of
+the target that holds graphs. Values do not change; cycles become those of the target,
 where a node without timing takes one of each.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
@@ -41,6 +41,8 @@ def set_timing(node: stream.NodeOp, target: Target) -> None:
             f"expected a unit on `{node.name}`, or one of target `{target.name}` that holds"
             " graphs, got neither",
         )
+    if isinstance(node, stream.MapOp | stream.ReduceOp | stream.ScanOp):
+        node.unit = StringAttr(unit)
     access = Access(target, unit, ())
     firing = target.unit[unit].firing(list(body_of(node)), access, tiles_of(node))
     node.latency = IntegerAttr(firing.latency, i64)

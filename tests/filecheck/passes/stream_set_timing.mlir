@@ -27,10 +27,11 @@ builtin.module attributes {accel.target = "stream-abstract", accel.target_set = 
 // -----
 
 // Two lanes of one stage: the sums of six numbers take three cycles on one tile, one cycle on three.
+// Nodes that name no unit are on the one that holds graphs.
 // CHECK-LABEL: func.func @lanes
-// CHECK:         stream.map(
+// CHECK:         stream.map on "fabric"(
 // CHECK:         } {latency = 1 : i64, interval = 3 : i64}
-// CHECK:         stream.map(
+// CHECK:         stream.map on "fabric"(
 // CHECK:         } {accel.tiles = 3 : i64, latency = 1 : i64, interval = 1 : i64}
 builtin.module attributes {accel.target = "stream-abstract", accel.target_set = {"unit.fabric.lanes" = 2 : i64}} {
   func.func @lanes(%x: tensor<4x6xf32>) -> tensor<4x6xf32> {
