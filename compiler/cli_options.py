@@ -48,9 +48,23 @@ def check_suffix(path: str | None, *suffixes: str) -> None:
         raise InputError(message, path)
 
 
-def overrides(pairs: list[str] | None) -> dict[str, object]:
+ClockScale = Annotated[
+    float | None,
+    typer.Option(
+        "--clock-scale",
+        metavar="K",
+        help="Multiply every clock by K, as `--set clock_scale=K`; voltage follows.",
+    ),
+]
+
+
+def overrides(
+    pairs: list[str] | None, clock_scale: float | None = None
+) -> dict[str, object]:
     """The `KEY=VALUE` of every `--set`; the target's reader knows what a value means."""
     found: dict[str, object] = {}
+    if clock_scale is not None:
+        found["clock_scale"] = clock_scale
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
         if not (key and equals and value):

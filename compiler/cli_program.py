@@ -7,6 +7,7 @@ import typer
 
 from dfc.cli_options import (
     Batch,
+    ClockScale,
     Decode,
     Dtype,
     Json,
@@ -157,6 +158,7 @@ def simulate(
             min=0, max=1, help="Share of calls in which a branch on data is taken."
         ),
     ] = 0.0,
+    clock_scale: ClockScale = None,
     sets: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -176,7 +178,7 @@ def simulate(
             numbers,
             batch,
             dtype,
-            overrides=overrides(sets),
+            overrides=overrides(sets, clock_scale),
             fallback_rate=fallback_rate,
         )
         for path in (output, page):

@@ -6,8 +6,13 @@ from dfc.errors import InputError
 from dfc.program import Program
 from dfc.progress import step
 from dfc.random_inputs import entry_functions, last_position
+from dfc.runtime.machine import Target
 from dfc.runtime.report import Report
-from dfc.runtime.simulator import simulate_function, simulate_language_model
+from dfc.runtime.simulator import (
+    below_cap,
+    simulate_function,
+    simulate_language_model,
+)
 
 
 def simulate(program: Program, fallback_rate: float = 0.0) -> Report:
@@ -15,6 +20,7 @@ def simulate(program: Program, fallback_rate: float = 0.0) -> Report:
     The report of a language model's workload, else of one call of the entry function.
 
     Branches on data (the second graph of `unified_max` attention) are taken in `fallback_rate` of the calls.
+    A run that would draw more than the target's `power.cap_w` runs at a slower clock.
     """
     if not 0 <= fallback_rate <= 1:
         raise InputError(f"expected a fallback rate from 0 to 1, got {fallback_rate}")
@@ -24,14 +30,19 @@ def simulate(program: Program, fallback_rate: float = 0.0) -> Report:
     if asked is None:
         return simulate_call(program, fallback_rate)
     context = None if asked.prefill else asked.positions
-    return simulate_language_model(
-        module,
-        asked.prefill or None,
-        len(asked.positions),
-        context,
-        asked.batch,
-        fallback_rate=fallback_rate,
-    )
+
+    def run(target: Target) -> Report:
+        return simulate_language_model(
+            module,
+            asked.prefill or None,
+            len(asked.positions),
+            context,
+            asked.batch,
+            fallback_rate=fallback_rate,
+            target=target,
+        )
+
+    return below_cap(run, program.target)
 
 
 def simulate_call(program: Program, fallback_rate: float = 0.0) -> Report:
@@ -47,4 +58,8 @@ def simulate_call(program: Program, fallback_rate: float = 0.0) -> Report:
     notes = [f"every index argument is {position}"] if controls else []
     name = entries[0].sym_name.data
     module = program.module("program")
-    return simulate_function(module, name, controls, notes, fallback_rate)
+
+    def run(target: Target) -> Report:
+        return simulate_function(module, name, controls, notes, fallback_rate, target)
+
+    return below_cap(run, program.target)

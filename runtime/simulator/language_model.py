@@ -6,6 +6,7 @@ from functools import partial
 from xdsl.dialects.builtin import IndexType, ModuleOp
 
 from dfc.runtime.errors import ModelError
+from dfc.runtime.machine import Target
 from dfc.runtime.report import Report, StepRow
 from dfc.runtime.simulator.calls import CallTime, Simulator
 from dfc.runtime.simulator.footprint import peak_bytes
@@ -41,14 +42,15 @@ def simulate_language_model(
     batch: int = 1,
     notes: Sequence[str] = (),
     fallback_rate: float = 0.0,
+    target: Target | None = None,
 ) -> Report:
     """
     The report of `@prefill` once, if `prefill` says of how many tokens, and `@decode` at each position.
 
     The module's shapes must be those of this run: `prefill` tokens, `batch` sequences. Branches on data
-    are taken in `fallback_rate` of the calls.
+    are taken in `fallback_rate` of the calls. Without a `target` it is the module's.
     """
-    simulator = Simulator(module, fallback_rate=fallback_rate)
+    simulator = Simulator(module, target, fallback_rate)
     target = simulator.target
     steps = contexts_of(prefill, decode, context)
     _check_length(simulator, prefill, steps)
@@ -153,9 +155,10 @@ def simulate_function(
     controls: dict[int, int] | None = None,
     notes: Sequence[str] = (),
     fallback_rate: float = 0.0,
+    target: Target | None = None,
 ) -> Report:
     """The report of one call of a function; `controls` are its index arguments by argument index."""
-    simulator = Simulator(module, fallback_rate=fallback_rate)
+    simulator = Simulator(module, target, fallback_rate)
     call = simulator.call(function, controls)
     peaks = peak_bytes(simulator.planner.functions, (function,))
     report = summarise(
