@@ -13,7 +13,8 @@ target has; offsets within the capacity, in the host's tier together with the ar
 buffers, FIFOs or called functions' buffers share a byte while both are live (a buffer lives from
 its first use to its last, a FIFO while its kernel runs, one inside a unit that holds its graph not
 at all); that a buffer is written before it is
-read; that units reach what they use in place.
+read; that units reach what they use in place; that the nodes of a graph held as a whole have no more
+tiles than their unit.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from dfc.passes.analysis.graph_places import expect_turns, fail
 from dfc.passes.analysis.memory_views import buffer_bytes
 from dfc.passes.analysis.tier_choice import graph_in
 from dfc.runtime.machine import Target, target_of
+from dfc.runtime.machine.units.stream_fabric import StreamFabric, tiles_of
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,9 @@ class FunctionCheck:
                 unit_of(op, self.target)
 
     def _check_held(self, kernel: accel.KernelOp, name: str) -> None:
-        """A unit that holds a graph as a whole reaches the tiers of the kernel's operands."""
+        """A unit that holds a graph as a whole has tiles for its nodes, and reaches the tiers of the kernel's operands."""
         unit = self.target.unit[name]
+        self._check_tiles(kernel, name)
         known = dict.fromkeys([unit.data_tier, *unit.streams])
         for value in (*kernel.inputs, *kernel.outs):
             if is_memref(value) and tier.tier_of(value) not in known:
@@ -216,6 +219,19 @@ class FunctionCheck:
                     kernel,
                     f"unit `{name}` reaches {', '.join(known)}, got an operand in `{tier.tier_of(value)}`",
                 )
+
+    def _check_tiles(self, kernel: accel.KernelOp, name: str) -> None:
+        unit = self.target.unit[name]
+        if not isinstance(unit, StreamFabric) or unit.tiles is None:
+            return
+        nodes = graph_in(kernel).body.block.ops
+        taken = sum(tiles_of(op) for op in nodes if "unit" in op.properties)
+        if taken > unit.tiles.value:
+            fail(
+                kernel,
+                f"expected nodes of at most {unit.tiles.value} tiles on unit `{name}`, got {taken};"
+                " give them fewer or fuse fewer ops",
+            )
 
     def _check_reach(self, tokens: SSAValue, where: str) -> None:
         for use in tokens.uses:

@@ -150,3 +150,14 @@ lanes = 8
 [unit.vector.dtype.f32]
 cycles_per_element = { default = 1 }
 """
+
+
+def test_a_graph_has_no_more_tiles_than_its_unit():
+    limits = '"stream-abstract", accel.target_set = {"unit.fabric.tiles" = 4 : i64}'
+    text = HELD.replace('"stream-abstract"', limits)
+    placed(parse(text))
+    many = text.replace('{label = "compare"}', "{accel.tiles = 5 : i64}")
+    with pytest.raises(
+        PassFailedException, match="at most 4 tiles on unit `fabric`, got 5"
+    ):
+        placed(parse(many))

@@ -80,6 +80,15 @@ def test_bytes_are_those_of_the_tokens_that_go_in_and_out():
     assert (memory.read_bytes, memory.written_bytes) == (4 * 8 * 4, 4 * 8 * 4)
 
 
+def test_a_slow_memory_sets_the_time():
+    # 128 bytes in and 128 out over one channel of 2 bytes a cycle are 128 cycles, beside 42 of firings
+    found = report(sets='"tier.memory.bytes_per_cycle" = 2 : i64')
+    assert found.cycles == 128
+    assert found.parts["tier.memory: transfer"] == 128 - 42
+    # 8 bytes a cycle are faster than the graph
+    assert report(sets='"tier.memory.bytes_per_cycle" = 8 : i64').cycles == 42
+
+
 def test_operations_are_one_per_node_and_firing():
     (kernel,) = report().kernels
     assert kernel.operations == 3 * 4 * 8

@@ -29,8 +29,10 @@ class StreamFabric(Unit):
     `interval_cycles` at most. With `lanes`, `stages` or `tiles` given, a node of k tiles
     (`accel.tiles`, one when it does not say) does `lanes * stages * k` operations per cycle, so that
     it fires every ceil(operations per token / that) cycles where this is longer; a graph's nodes
-    have at most `tiles` tiles together. Without them a firing of any size takes the interval. An
-    edge without a `stream.fifo` is `fifo_depth` deep.
+    have at most `tiles` tiles together. Without them a firing of any size takes the interval. FIFOs
+    are at least `fifo_depth` deep. The bytes at a graph's ends go through the channels of their
+    memories beside the firings, each in the share of the link that it is of the graph's bytes; the
+    slower sets the time.
     """
 
     latency_cycles: Count = ONE_CYCLE
@@ -44,6 +46,10 @@ class StreamFabric(Unit):
 
     @property
     def holds_graphs(self) -> bool:
+        return True
+
+    @property
+    def pays_for_data(self) -> bool:
         return True
 
     def runs(self, op: Operation) -> bool:
