@@ -1,69 +1,25 @@
 """Whole streams, firing by firing and token by token: one graph gives the same values in all three ways."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from stream_testing import cell, parse, results, row_of
 from xdsl.ir.affine import AffineExpr, AffineMap
-from xdsl.parser import Parser
-from xdsl.universe import Universe
 
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter import firing, run, stream
+from dfc.runtime.interpreter import run
 from dfc.runtime.interpreter.trips import Firings, Rows
 
 rng = np.random.default_rng(0)
 quick = settings(deadline=None, max_examples=40, derandomize=True)
 
 
-def parse(text: str) -> ModuleOp:
-    """A module of one function `@f`."""
-    context = Context()
-    for name, load in Universe.get_multiverse().all_dialects.items():
-        context.register_dialect(name, load)
-    module = Parser(context, text).parse_module()
-    module.verify()
-    return module
-
-
-def always(graph: Operation) -> bool:
-    """In place of a condition."""
-    return True
-
-
-def results(module: ModuleOp, inputs: Sequence[Any]) -> list[Any]:
-    """What a graph computes, the same over whole streams, firing by firing and token by token."""
-    whole = run(module, "f", inputs)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(firing, "ELEMENTS", 1)
-        one_by_one = run(module, "f", inputs)
-        patch.setattr(stream, "has_cycle", always)
-        tokens = run(module, "f", inputs)
-    for a, b, c in zip(whole, one_by_one, tokens, strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(a, c)
-    return list(whole)
-
-
 def vector(trips: str, map: str, size: int = 1, kind: str = "f32") -> str:
     """A stream of 1-d tokens."""
     return f"!stream.stream<tensor<{size}x{kind}>, {trips}, affine_map<{map}>>"
-
-
-def cell(rows: int, columns: int, kind: str = "f32") -> str:
-    """A stream of the elements of a matrix."""
-    return f"!stream.stream<tensor<1x1x{kind}>, [{rows}, {columns}], affine_map<(i, j) -> (i, j)>>"
-
-
-def row_of(rows: int) -> str:
-    """A stream with a number for each row."""
-    return f"!stream.stream<tensor<1x1xf32>, [{rows}], affine_map<(i) -> (i, 0)>>"
 
 
 def scanned(rows: int, columns: int, over: int, head: str = "stream.graph") -> str:
