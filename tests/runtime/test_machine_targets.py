@@ -191,3 +191,15 @@ def test_a_block_is_72_bits_of_4096_words():
 def test_a_unit_without_regions_has_no_buffer():
     with pytest.raises(ValueError, match="expected `region_inputs`"):
         weight_buffer(board().model_copy(update={"region_inputs": None}), 3)
+
+
+def test_a_fabric_with_a_memory_waits_for_it():
+    fast, slow = (
+        load_target("rdu-baseline", {"tier.hbm.gb_per_s": rate}) for rate in (1800, 1.8)
+    )
+    ops = body_of(ARGS, GEMV)
+    tiers = ("hbm", "hbm", "hbm")
+    moved = 2 * (4096 * 4096 + 2 * 4096)
+    # 2^24 products on one tile of 48 a cycle; 32 MiB at 1.125 bytes a tick
+    assert cost(fast, "fabric", ops, tiers=tiers).cycles == -(-(2**24) // 48)
+    assert cost(slow, "fabric", ops, tiers=tiers).cycles == -(-moved * 8 // 9)
