@@ -14,6 +14,7 @@ from dfc.cli_lists import models, passes, targets
 from dfc.cli_opt import opt
 from dfc.cli_program import compile_, run, simulate
 from dfc.cli_reproduce import reproduce
+from dfc.cli_roofline import roofline
 
 app = typer.Typer(
     name="dfc",
@@ -27,6 +28,7 @@ for name, command in (
     ("run", run),
     ("simulate", simulate),
     ("compare", compare),
+    ("roofline", roofline),
     ("graph", graph),
     ("reproduce", reproduce),
     ("opt", opt),
