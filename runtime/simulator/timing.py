@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 
 from dfc.dialects import accel, tier
 from dfc.dialects.utils import element, shape
+from dfc.runtime.errors import ExecutionError
 from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Access, Lane, Target, lanes_of, weakest
 from dfc.runtime.machine.access import Direction
@@ -83,6 +84,14 @@ def _spent(kernel: str, resource: str, terms: tuple[Term, ...]) -> Spent:
     )
 
 
+def expect_fabric(target: Target, kernel: str, unit: str) -> None:
+    """Check that a unit can run a whole graph."""
+    if not target.unit[unit].holds_graphs:
+        raise ExecutionError(
+            f"kernel `{kernel}`: expected a unit that holds a graph as a whole, got `{unit}` of kind {target.unit[unit].kind}"
+        )
+
+
 def launch_timing(
     target: Target,
     kernel: str,
@@ -96,6 +105,7 @@ def launch_timing(
     access, controls = Access(target, unit, tiers), evaluator(known)
     graph = graph_in(op)
     if graph is not None:
+        expect_fabric(target, kernel, unit)
         held = GraphLaunch(target, kernel, op, graph, access, controls)
         cost, work, fifos = held.cost, operations(held.works), held.run.edges
     else:

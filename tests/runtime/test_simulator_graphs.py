@@ -122,3 +122,19 @@ def test_a_deadlock_names_its_circle():
     assert isinstance(found.value.__cause__, DeadlockError)
     nodes = [wait.node for wait in found.value.__cause__.cycle]
     assert nodes == ["exp", "div", "sum"]
+
+
+def test_a_unit_that_takes_turns_holds_no_graph():
+    text = SHARES.replace("ROW", ROW).replace("SUM", SUM).replace("SET", "")
+    text = text.replace("DEPTH", "10").replace("BOUND", "")
+    for old, new in (
+        ("stream-abstract", "tiny-npu"),
+        ("fabric", "vector"),
+        ("memory", "ddr"),
+    ):
+        text = text.replace(f'"{old}"', f'"{new}"')
+    with pytest.raises(
+        ExecutionError,
+        match="kernel `shares`: expected a unit that holds a graph as a whole, got `vector` of kind vector",
+    ):
+        simulate_function(parse(text), "main", {1: 0})
