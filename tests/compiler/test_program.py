@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from xdsl.utils.exceptions import PassFailedException
 
 import dfc
-from dfc.errors import InputError
+from dfc.errors import InputError, PassError
 
 TEXT = Path(__file__).parents[1] / "filecheck" / "cli" / "simulate.mlir"
 X = np.arange(512, dtype=np.float32).reshape(8, 64)
@@ -84,3 +87,29 @@ def test_wrong_inputs_are_one_sentence(program: dfc.Program):
 def test_a_thing_that_is_no_model_is_refused():
     with pytest.raises(InputError, match=r"expected a module, .* got `int`"):
         dfc.compile(3, target="tiny-npu")
+
+
+def test_a_saved_program_takes_tensors(tmp_path: Path):
+    layer = nn.Linear(8, 4).to(torch.bfloat16)
+    x = torch.randn(2, 8).to(torch.bfloat16)
+    compiled = dfc.compile(layer, (x,))
+    compiled.save(tmp_path / "p.dfc")
+    (y,) = dfc.load(tmp_path / "p.dfc")(x)
+    assert (y.dtype, y.shape) == (torch.bfloat16, (2, 4))
+    assert torch.equal(y, compiled(x))
+
+
+def test_a_pass_that_cannot_proceed_is_one_sentence():
+    text = """
+    func.func @main(%x: tensor<8x64xf32>) -> tensor<8x64xf32> {
+      %e = tensor.empty() : tensor<8x64xf32>
+      %y = linalg.exp ins(%x : tensor<8x64xf32>) outs(%e : tensor<8x64xf32>) -> tensor<8x64xf32>
+      func.return %y : tensor<8x64xf32>
+    }"""
+    with pytest.raises(PassError) as caught:
+        dfc.compile(text, overrides={"tier.ddr.capacity_gib": 1e-6})
+    sizes = "of 2048 bytes does not fit in tier `ddr` (1073 bytes, 0 taken)"
+    assert sizes in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.where == "`func.func`"
+    assert isinstance(caught.value.__cause__, PassFailedException)
