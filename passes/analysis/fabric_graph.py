@@ -17,11 +17,20 @@ Graphs that a stream fabric holds as a whole: they keep their nodes and FIFOs, o
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+    i1,
+    i8,
+)
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.hints import isa
 
 from dfc.dialects import accel, stream
 from dfc.passes.analysis.graph_places import fail
@@ -140,3 +149,16 @@ def _store(op: Operation) -> None:
                 Rewriter.replace_value_with_new_type(result, made)
     for region in op.regions:
         store_whole_bytes(region)
+    for name in ("inits", "initial", "fill"):
+        if (given := op.properties.get(name)) is not None:
+            op.properties[name] = _stored_number(given)
+
+
+def _stored_number(number: Attribute) -> Attribute:
+    """A number that tokens start from, or several, as i8 where it is i1."""
+    if isinstance(number, ArrayAttr):
+        numbers = cast("ArrayAttr[Attribute]", number)
+        return ArrayAttr(_stored_number(each) for each in numbers)
+    if isa(number, IntegerAttr[IntegerType]) and number.type == i1:
+        return IntegerAttr(number.value.data & 1, i8)
+    return number

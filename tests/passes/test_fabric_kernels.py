@@ -161,3 +161,37 @@ def test_a_graph_has_no_more_tiles_than_its_unit():
         PassFailedException, match="at most 4 tiles on unit `fabric`, got 5"
     ):
         placed(parse(many))
+
+
+ALL = """
+!b = !stream.stream<tensor<1xi1>, [3, 4], affine_map<(d0, d1) -> (d0 * 4 + d1)>>
+!r = !stream.stream<tensor<1xi1>, [3], affine_map<(d0) -> (d0)>>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @main(%x: tensor<12xi1>) -> tensor<3xi1> {
+    %y = accel.kernel "all" ins(%x : tensor<12xi1>) -> (tensor<3xi1>) {
+    ^bb0(%x1: tensor<12xi1>):
+      %g = stream.graph -> tensor<3xi1> {
+        %s = stream.read %x1 : tensor<12xi1> -> !b
+        %t = stream.reduce on "fabric" (%s : !b) inits [true] -> (!r) {
+        ^bb1(%old: tensor<1xi1>, %v: tensor<1xi1>):
+          %a = arith.andi %old, %v : tensor<1xi1>
+          stream.yield %a : tensor<1xi1>
+        }
+        %p = stream.write %t : !r -> tensor<3xi1>
+        stream.yield %p : tensor<3xi1>
+      }
+      accel.yield %g : tensor<3xi1>
+    }
+    func.return %y : tensor<3xi1>
+  }
+}
+"""
+
+
+def test_a_reduction_of_bits_starts_from_a_bit():
+    module = parse(ALL)
+    bits = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 0]], bool)
+    given = ([bits.reshape(12)], {})
+    for level in (module, placed(module)):
+        (found,) = values(level, given)
+        assert found.astype(bool).tolist() == [True, False, False]
