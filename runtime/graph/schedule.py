@@ -235,7 +235,7 @@ class Scheduler:
             self.make_room(stopped)
             return False
         grown = [now - was for was, now in zip(before, self.held, strict=True)]
-        count = self.repeats(actions, slacks, stopped, grown)
+        count = self.repeats(actions, slacks, grown)
         self.items.append(Step(tuple(actions), before, count))
         for edge, growth in enumerate(grown):
             self.held[edge] = before[edge] + count * growth
@@ -269,13 +269,9 @@ class Scheduler:
         return Action(node, takes, gives)
 
     def repeats(
-        self,
-        actions: list[Action],
-        slacks: list[Slack],
-        stopped: list[list[Slack]],
-        grown: list[int],
+        self, actions: list[Action], slacks: list[Slack], grown: list[int]
     ) -> int:
-        """How often a step can be repeated until one of its nodes stops or another one wakes."""
+        """How often a step can be repeated until one of its nodes stops."""
         count = ALWAYS
         for action in actions:
             left = self.left[action.node]
@@ -286,12 +282,6 @@ class Scheduler:
             growth = sign * grown[edge]
             if growth < 0:
                 count = min(count, 1 + slack // -growth)
-        for needs in stopped:
-            missing = [
-                (-slack, sign * grown[e]) for e, slack, sign in needs if slack < 0
-            ]
-            if all(growth > 0 for _, growth in missing):
-                count = min(count, max(-(-lack // growth) for lack, growth in missing))
         return count
 
     def make_room(self, stopped: list[list[Slack]]) -> None:

@@ -24,7 +24,38 @@ from dfc.runtime.graph.native import NativeRun
 from dfc.runtime.graph.schedule import Scheduler
 
 ONE = Rate.each()
+FILLING = Graph(
+    (Node("a", 20_000), Node("b", 20_000, interval=2)),
+    (Edge("e", "a", "b", ONE, ONE, 300),),
+)
+"""Runs at one pace until the FIFO is full, then at another."""
+
+ROUNDS = Graph(
+    (Node("a", 3000, latency=10), Node("b", 3000, latency=10)),
+    (Edge("to", "a", "b", ONE, ONE, 9), Edge("back", "b", "a", ONE, ONE, 9, 3)),
+)
+"""Three tokens go round together: 1, 1 and 18 cycles from one to the next."""
+
+
+def unbounded(graph: Graph) -> Graph:
+    """The graph with room for all tokens."""
+    return replace(graph, edges=tuple(replace(e, depth=None) for e in graph.edges))
+
+
+GAP = Graph(
+    (Node("a", 5000), Node("late", 5000, latency=200), Node("b", 5000)),
+    (
+        Edge("deep", "a", "b", ONE, ONE, 64),
+        Edge("started", "late", "b", ONE, ONE, 300, 20),
+    ),
+)
+"""A pause of `b` after its first 20 firings reaches `a` 64 firings later."""
+
 GRAPHS = [
+    pytest.param(GAP, id="a gap on its way"),
+    pytest.param(FILLING, id="a FIFO that fills up"),
+    pytest.param(ROUNDS, id="tokens that go round"),
+    pytest.param(unbounded(ROUNDS), id="tokens that go round, unbounded"),
     pytest.param(naive(96, 98), id="naive"),
     pytest.param(naive(96, 97), id="naive, one short"),
     pytest.param(naive(96, None), id="naive, unbounded"),
@@ -38,11 +69,12 @@ def apart_from_skipping(run: Run) -> Run:
     return replace(run, skipped_firings=0, period=None)
 
 
+@pytest.mark.parametrize("statistics", [True, False])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_skipping_changes_nothing(graph: Graph):
-    whole = simulate(graph, skip=False)
-    with patch.object(native, "CHUNK", 1000):
-        fast = simulate(graph)
+def test_skipping_changes_nothing(graph: Graph, statistics: bool):
+    whole = simulate(graph, skip=False, statistics=statistics)
+    with patch.object(native, "CHUNK", 1):
+        fast = simulate(graph, statistics=statistics)
     assert fast.skipped_firings > graph.firings // 2
     assert apart_from_skipping(fast) == whole
 
@@ -85,8 +117,35 @@ def test_a_graph_as_long_as_one_likes_needs_the_same_memory():
     assert len(sizes) == 1
 
 
-def test_the_schedule_of_a_long_graph_is_short():
-    assert len(list(Scheduler(naive(4096, 4098)).run().steps())) < 100
+def test_a_source_that_was_ahead_is_not_skipped_until_it_falls_behind():
+    # b begins 5,000 cycles late and is faster than a, whose tokens it has used up at cycle 10,000;
+    # c takes what b gave 300 firings before
+    nodes = (
+        Node("a", 40_000, interval=2),
+        Node("late", 40_000, latency=5000),
+        Node("b", 40_000),
+        Node("c", 40_000),
+    )
+    edges = (
+        Edge("a", "a", "b", ONE, ONE, None),
+        Edge("late", "late", "b", ONE, ONE, None),
+        Edge("b", "b", "c", ONE, ONE, None, 300),
+    )
+    graph = Graph(nodes, edges)
+    whole = simulate(graph, statistics=False, skip=False)
+    with patch.object(native, "CHUNK", 100):
+        fast = simulate(graph, statistics=False)
+    assert fast.skipped_firings > 0
+    assert apart_from_skipping(fast) == whole
+
+
+def test_the_schedule_of_a_long_graph_is_short_and_its_nodes_fire_together():
+    steps = list(Scheduler(naive(4096, 4098)).run().steps())
+    assert len(steps) < 100
+    together = sum(
+        step.firings * times for step, times in steps if len(step.actions) >= 7
+    )
+    assert together > 0.99 * naive(4096, 4098).firings
 
 
 def test_a_deadlock_is_found_without_running():
