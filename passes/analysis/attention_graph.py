@@ -13,23 +13,25 @@ from dfc.dialects.utils import element
 from dfc.passes.analysis.attention_graph_bodies import (
     LOWEST,
     ZERO,
-    Make,
     ScoreBody,
     ValueBody,
-    add,
-    exp,
     grown,
-    larger,
-    narrow,
     quotient,
     rescaled,
     running_maximum,
     share,
-    subtract,
     weighted,
 )
 from dfc.passes.analysis.attention_graph_nest import AttentionNest
 from dfc.passes.analysis.attention_graph_nodes import NodeMaker
+from dfc.passes.analysis.attention_graph_ops import (
+    Make,
+    add,
+    exp,
+    larger,
+    narrow,
+    subtract,
+)
 
 
 class AttentionGraph:

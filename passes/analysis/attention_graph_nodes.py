@@ -11,8 +11,8 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from dfc.dialects import stream
 from dfc.dialects.stream import StreamType, stream_type
-from dfc.passes.analysis.attention_graph_bodies import Make, Values, region
 from dfc.passes.analysis.attention_graph_nest import repeated
+from dfc.passes.analysis.attention_graph_ops import Make, Values, region
 from dfc.passes.analysis.origins import copy_origin
 
 Node = TypeVar("Node", bound=Operation)

@@ -16,13 +16,11 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from dfc.dialects import attention, stream
 from dfc.dialects.stream import StreamType
 from dfc.passes.analysis.attention_graph import AttentionGraph
-from dfc.passes.analysis.attention_graph_bodies import (
-    LOWEST,
-    ZERO,
+from dfc.passes.analysis.attention_graph_bodies import LOWEST, ZERO, fold_rows
+from dfc.passes.analysis.attention_graph_ops import (
     Values,
     add,
     exp,
-    fold_rows,
     full,
     larger,
     scalar,

@@ -170,7 +170,8 @@ class _FunctionBuilder:
         if isinstance(op, scf.IfOp):
             return self._branch(op, groups, builder)
         if isinstance(op, memref.LoadOp):
-            builder.insert(accel.WaitOp(groups[0]))
+            if groups[0]:
+                builder.insert(accel.WaitOp(groups[0]))
             return []
         if isinstance(op, tier.CopyOp):
             copy = builder.insert(tier.CopyOp(op.source, op.target, groups[0]))
