@@ -141,3 +141,32 @@ def test_a_converter_takes_and_gives_in_its_phases():
     # the first token of 3 is made of the first two of 2
     assert [out.produce.total(n) for n in range(3)] == [0, 0, 1]
     assert [into.consume.total(n) for n in range(3)] == [0, 1, 2]
+
+
+def test_a_fifo_with_initial_tokens_closes_a_cycle():
+    kind = "!stream.stream<tensor<1xf32>, [4], affine_map<(d0) -> (d0)>>"
+    module = parse(f"""
+      func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {{
+        %r = stream.graph -> tensor<4xf32> {{
+          %s = stream.read %x : tensor<4xf32> -> {kind}
+          %y, %last = stream.map (%s, %old : {kind}, {kind}) -> ({kind}, {kind}) {{
+          ^bb0(%a: tensor<1xf32>, %o: tensor<1xf32>):
+            %t = arith.addf %a, %o : tensor<1xf32>
+            stream.yield %t, %t : tensor<1xf32>, tensor<1xf32>
+          }} {{label = "sum", latency = 3 : i64}}
+          %old = stream.fifo %last depth 2 initial [0.0 : f32] {{label = "back"}} : {kind}
+          %w = stream.write %y : {kind} -> tensor<4xf32>
+          stream.yield %w : tensor<4xf32>
+        }}
+        func.return %r : tensor<4xf32>
+      }}""")
+    graph = graph_of(next(op for op in module.walk() if isinstance(op, GraphOp)))
+    back = graph.edges[-1]
+    assert (back.name, back.source, back.target, back.initial) == (
+        "back",
+        "sum",
+        "sum",
+        1,
+    )
+    # read at 0; each sum waits 3 cycles for the last one: 1, 4, 7, 10; write 3 cycles later
+    assert simulate(graph).cycles == 14
