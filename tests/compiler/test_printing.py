@@ -1,18 +1,16 @@
 """What `dfc` prints is what it reads: text of every level, and the same program behind it."""
 
-from io import StringIO
-
 import pytest
 import torch
 from torch import Tensor, nn
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.printer import Printer
 
 import dfc
 from dfc.driver import new_context, parse_module
 from dfc.pipelines import LEVELS
 from dfc.printing import to_text
 from dfc.program import Program
+from dfc.storage import generic
 
 MATMUL = """
 func.func @f(%a: tensor<4x8xTYPE>, %b: tensor<8x2xTYPE>, %c: tensor<4x2xf32>) -> tensor<4x2xf32> {
@@ -45,13 +43,6 @@ func.func @f(%x: tensor<4x8xf32>, %a: tensor<4xf32>, %b: tensor<4xf32>) -> (tens
 def read(text: str) -> ModuleOp:
     """The verified module of a text."""
     return parse_module(text, new_context())
-
-
-def generic(module: ModuleOp) -> str:
-    """The generic form, which says all."""
-    text = StringIO()
-    Printer(text, print_generic_format=True).print_op(module)
-    return text.getvalue()
 
 
 def test_a_product_that_widens_keeps_its_body():
