@@ -49,8 +49,15 @@ def select(evaluator: Evaluator, op: arith.SelectOp, args: Args, own: Own) -> Ar
     return (typed(np.ascontiguousarray(np.broadcast_to(chosen, full)), kind),)
 
 
-def structured(evaluator: Evaluator, op: Any, args: Args, own: Own) -> Args:
-    """One more parallel loop."""
+def structured(evaluator: Evaluator, op: Any, args: Args, own: Own) -> Args | None:
+    """
+    One more parallel loop.
+
+    Sums are formed in f64 and rounded once, so that they do not depend on the other firings;
+    sums of f64 itself would.
+    """
+    if any(np.asarray(arg).dtype == np.float64 for arg in args):
+        return None
     inputs, count = len(op.inputs), firings(args, own)
     outputs = [
         arg if each else spread(arg, count, operand.type)

@@ -1,16 +1,20 @@
 """Whole streams, firing by firing and token by token: one graph gives the same values in all three ways."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_testing import cell, parse, results, row_of
+from xdsl.dialects import math
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter import run
+from dfc.runtime.interpreter.dtypes import BFLOAT16
+from dfc.runtime.interpreter.elementwise import UNARY
 from dfc.runtime.interpreter.trips import Firings, Rows
 
 rng = np.random.default_rng(0)
@@ -421,3 +425,36 @@ def test_lengths_of_rows():
         happen.runs(1), [[0, -1, -1], [3, -1, -1], [6, 7, 8], [9, 10, 11]]
     )
     np.testing.assert_array_equal(happen.runs(0), [[0, 3, 6, 7, 8, 9, 10, 11]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, BFLOAT16])
+def test_functions_of_many_numbers_are_those_of_each(dtype: np.dtype[Any]):
+    # what lets a body run for many firings at once; numpy has other code for long arrays
+    values = (rng.standard_normal(131) * 4).astype(dtype)
+    with np.errstate(all="ignore"):
+        for op, function in UNARY.items():
+            if op in (math.CtPopOp, math.AbsIOp):
+                continue
+            many = np.asarray(function(values)).astype(np.float64)
+            each = [function(values[i : i + 1]).astype(np.float64) for i in range(131)]
+            np.testing.assert_array_equal(many, np.concatenate(each), op.name)
+
+
+def test_sums_of_f64_are_those_of_each_firing():
+    r = "!stream.stream<tensor<1xf64>, [64], affine_map<(i) -> (i)>>"
+    row = "!stream.stream<tensor<1x37xf64>, [64], affine_map<(i) -> (i, 0)>>"
+    node = f"""%t = stream.map (%s : {row}) -> ({r}) {{
+    ^bb0(%v: tensor<1x37xf64>):
+      %z = arith.constant dense<0.0> : tensor<1xf64>
+      %y = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}} ins(%v : tensor<1x37xf64>) outs(%z : tensor<1xf64>) {{
+      ^bb1(%a: f64, %old: f64):
+        %p = arith.mulf %a, %a : f64
+        %n = arith.addf %old, %p : f64
+        linalg.yield %n : f64
+      }} -> tensor<1xf64>
+      stream.yield %y : tensor<1xf64>
+    }}"""
+    text = between("tensor<64x37xf64>", row, r, node, "tensor<64xf64>")
+    x = rng.standard_normal((64, 37))
+    (y,) = results(parse(text), [x])
+    np.testing.assert_allclose(y, (x * x).sum(1), rtol=1e-12)
