@@ -18,13 +18,21 @@ ALWAYS = 1 << 62
 """Firings for which a constant rate stays the same."""
 
 
-@dataclass(frozen=True)
+Moves = tuple[tuple[int, int], ...]
+"""Tokens by edge."""
+
+
+@dataclass(frozen=True, eq=False)
 class Action:
-    """A firing in a step: the node, and what it takes and gives by edge, none of it 0."""
+    """
+    A firing in a step: the node, and what it takes and gives by edge, none of it 0.
+
+    Equal ones of a schedule are one object.
+    """
 
     node: int
-    takes: tuple[tuple[int, int], ...]
-    gives: tuple[tuple[int, int], ...]
+    takes: Moves
+    gives: Moves
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,7 @@ class Scheduler:
         self.anchor = max(every, key=lambda cursor: len(cursor.runs), default=None)
         self.order = consumers_first(graph)
         self.items: list[Step | Loop] = []
+        self.known: dict[tuple[int, Moves, Moves], Action] = {}
         self.near: Marks = {}
         self.far: Marks = {}
 
@@ -266,7 +275,10 @@ class Scheduler:
             self.held[edge] -= tokens
         for edge, tokens in gives:
             self.held[edge] += tokens
-        return Action(node, takes, gives)
+        key = node, takes, gives
+        if key not in self.known:
+            self.known[key] = Action(node, takes, gives)
+        return self.known[key]
 
     def repeats(
         self, actions: list[Action], slacks: list[Slack], grown: list[int]
