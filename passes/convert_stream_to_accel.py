@@ -24,7 +24,7 @@ touches bytes which another op touched before, one of them writing, starts after
 waits. An entry function waits for everything before it returns, and before it reads a flag, for
 what writes it. A branch gives the events of its kernel, or else has waited for what these stand for.
 The launches are the firings of the graph's nodes in the order of the trips, so values are equal bit
-by bit.
+by bit. A graph that a unit holds as a whole is one launch, whose body is the graph on values.
 """
 
 from dataclasses import dataclass

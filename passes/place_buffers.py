@@ -32,6 +32,8 @@ argument behind the others, and returns nothing: its caller owns the results' bu
 in a row never write to the same one unless the first result is dead. A result whose argument it
 updates (a cache) stays in that argument. `attention.kv_write` becomes a copy into the cache. The kernel
 in an `scf.if` writes over what the branch gives without it; the function reads the flag itself.
+A graph that a unit holds as a whole keeps its nodes and FIFOs, which are inside the unit: only its ends
+stand in buffers.
 i1 is kept as i8. Values do not change.
 """
 

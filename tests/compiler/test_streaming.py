@@ -181,3 +181,13 @@ def test_the_check_of_a_text_can_fail(monkeypatch: pytest.MonkeyPatch, capsys, f
 def test_a_program_as_text_has_nothing_below_it(capsys, file):
     assert status(["run", file(DEADLOCK), "-t", "stream-abstract", "--check"]) == 1
     assert "above level `program`" in capsys.readouterr().err
+
+
+def test_a_language_model_runs_on_the_fabric():
+    report = dfc.simulate("zoo:llama-tiny", "stream-abstract", prefill=4, decode=2)
+    assert {row.unit for row in report.kernels if row.unit} == {"fabric"}
+    first, second = report.steps
+    # a step at position P visits P + 1 keys: one more score for each of the heads and layers
+    assert second.cycles > first.cycles
+    names = {row.name for row in report.kernels}
+    assert {"prefill_attention", "decode_attention", "decode_lm_head"} <= names
