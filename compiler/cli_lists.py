@@ -39,7 +39,12 @@ def targets(
     name: Name = None, sets: Set = None, as_json: Json = False, schema: Schema = False
 ) -> None:
     """List the described accelerators, or show one (a name or a file) with the evidence of its numbers."""
-    from dfc.listing import evidence, number_rows, target_rows
+    from dfc.listing import (
+        default_energies,
+        evidence,
+        number_rows,
+        target_rows,
+    )
     from dfc.runtime.machine import load_target
 
     if schema:
@@ -56,7 +61,8 @@ def targets(
         return
     target = load_target(name, overrides(sets))
     if as_json:
-        print_json(target.model_dump(mode="json"))
+        defaults = {k: n.model_dump(mode="json") for k, n in default_energies(target)}
+        print_json({**target.model_dump(mode="json"), "default_energies": defaults})
         return
     rows = number_rows(target)
     print(f"{target.name}: {target.description}\nsource: {target.source}")

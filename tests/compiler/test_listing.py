@@ -45,3 +45,10 @@ def test_one_target_in_detail(capsys: pytest.CaptureFixture[str]):
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]):
     assert status(["targets", "--schema"]) == 0
     assert "unit-systolic" in json.loads(capsys.readouterr().out)["$defs"]
+
+
+def test_default_energies_stand_in_the_json_too(capsys: pytest.CaptureFixture[str]):
+    assert status(["targets", "h100", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["tier"]["hbm"]["gb_per_s"]["kind"] == "source"
+    assert found["default_energies"]["tier.hbm.pj_per_byte"]["value"] == 31
