@@ -24,13 +24,18 @@ def error(
     rows: int = 1,
     size: float = 1.0,
 ) -> float:
-    """The largest difference to PyTorch's attention, in parts of the dtype's tolerance."""
+    """
+    The largest difference to PyTorch's attention, in parts of the dtype's tolerance.
+
+    Scores of hundreds are rounded to some 1e-5, and so are the logarithms of what is made of them.
+    """
     inputs = case.inputs(size=size)
     (y,) = run(streamed(case.module, schedule, rows), "main", inputs)
     wanted = case.wanted(inputs)
     assert y.shape == wanted.shape
     assert y.dtype == inputs[0].dtype
-    return float(np.abs(y.astype(np.float64) - wanted).max()) / TOLERANCE[case.dtype]
+    tolerance = TOLERANCE[case.dtype] + (3e-4 if size > 1 else 0)
+    return float(np.abs(y.astype(np.float64) - wanted).max()) / tolerance
 
 
 @st.composite
