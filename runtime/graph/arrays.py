@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dfc.runtime.graph.layout import BLOCKED, PEAK, STARVED, WORDS, Words
 from dfc.runtime.graph.model import Edge, Graph, Rate
 from dfc.runtime.graph.result import Finished, Run
-from dfc.runtime.graph.schedule import Loop, Schedule, Step, consumers_first
+from dfc.runtime.graph.schedule import consumers_first
+from dfc.runtime.graph.steps import Loop, Schedule, Step
 
 CHUNK = 8192
 """Firings of a chunk, all nodes together."""

@@ -8,7 +8,7 @@ from dfc.runtime.graph.model import Graph
 from dfc.runtime.graph.picture import Camera, Picture
 from dfc.runtime.graph.program import Part, program_of
 from dfc.runtime.graph.result import Finished, Period, Run
-from dfc.runtime.graph.schedule import Schedule
+from dfc.runtime.graph.steps import Schedule
 
 CHUNK = 16_384
 """Firings between two looks at the state."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from dfc.runtime.graph.layout import Layout, Words
 from dfc.runtime.graph.machine_code import Function, functions_of
-from dfc.runtime.graph.schedule import Action, Loop, Schedule, Step
 from dfc.runtime.graph.step_code import StepCode, queues
+from dfc.runtime.graph.steps import Action, Loop, Schedule, Step
 
 LOOP = 0
 """The address in a row that closes a loop."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dfc.runtime.graph.edge_code import EdgeCode, QueueCode, RingCode
 from dfc.runtime.graph.layout import BLOCKED, STARVED, Layout
-from dfc.runtime.graph.schedule import Action, Step
+from dfc.runtime.graph.steps import Action, Step
 from dfc.runtime.graph.text import Text, Value
 
 SHORT = 4
