@@ -1,12 +1,14 @@
 """What a graph keeps between firings: tokens in FIFOs, and the state of its nodes."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from dfc.dialects.stream import (
     ConvertOp,
+    FifoOp,
     GraphOp,
     MapOp,
     NodeOp,
@@ -90,8 +92,8 @@ def held_bytes(op: MapOp | ReduceOp | ScanOp) -> int:
 def _is_made(value: SSAValue) -> bool:
     """Whether a stream comes from a node, not from a tensor that is read in place."""
     owner = value.owner
-    while not isinstance(owner, NodeOp) and hasattr(owner, "tokens"):
-        owner = owner.tokens.owner  # a FIFO
+    while isinstance(owner, FifoOp):
+        owner = owner.tokens.owner
     return isinstance(owner, NodeOp) and is_node(owner)
 
 
@@ -100,5 +102,4 @@ def _token(value: SSAValue) -> int:
 
 
 def _bytes(value: SSAValue) -> int:
-    assert isinstance(value.type, TensorType)
-    return token_bytes(value.type)
+    return token_bytes(cast("TensorType[Attribute]", value.type))
