@@ -138,3 +138,50 @@ def test_a_unit_that_takes_turns_holds_no_graph():
         match="kernel `shares`: expected a unit that holds a graph as a whole, got `vector` of kind vector",
     ):
         simulate_function(parse(text), "main", {1: 0})
+
+
+GATHER = """
+!id = !stream.stream<tensor<1xi64>, [3], affine_map<(d0) -> (d0)>>
+!row = !stream.stream<tensor<1x8xf32>, [3], affine_map<(d0) -> (d0, 0)>>
+!table = !stream.stream<tensor<100x8xf32>, [], affine_map<() -> (0, 0)>>
+builtin.module attributes {accel.target = "stream-abstract"} {
+  func.func @main(%x: memref<3xi64, "memory">, %w: memref<100x8xf32, "memory">, %p: index) -> memref<3x8xf32, "memory"> {
+    %y = tier.alloc offset 0 : memref<3x8xf32, "memory">
+    %e = accel.launch on "fabric" ins(%x, %w, %p : memref<3xi64, "memory">, memref<100x8xf32, "memory">, index) outs(%y : memref<3x8xf32, "memory">) {
+    ^bb0(%v: tensor<3xi64>, %t: tensor<100x8xf32>, %i: index, %old: tensor<3x8xf32>):
+      %g = stream.graph -> tensor<3x8xf32> {
+        %s = stream.read %v {in_place} : tensor<3xi64> -> !id
+        %r = stream.read %t {in_place} : tensor<100x8xf32> -> !table
+        %u = stream.map on "fabric" (%s, %r : !id, !table) control(%i) -> (!row) {
+        ^bb1(%id: tensor<1xi64>, %rows: tensor<100x8xf32>, %at: index):
+          %o = tensor.empty() : tensor<1x8xf32>
+          %d = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a)>, affine_map<(a, b) -> (a, b)>], iterator_types = ["parallel", "parallel"]} ins(%id : tensor<1xi64>) outs(%o : tensor<1x8xf32>) {
+          ^bb2(%n: i64, %q: f32):
+            %c = arith.index_cast %n : i64 to index
+            %k = linalg.index 1 : index
+            %z = tensor.extract %rows[%c, %k] : tensor<100x8xf32>
+            linalg.yield %z : f32
+          } -> tensor<1x8xf32>
+          stream.yield %d : tensor<1x8xf32>
+        }
+        %b = stream.write %u : !row -> tensor<3x8xf32>
+        stream.yield %b : tensor<3x8xf32>
+      }
+      accel.yield %g : tensor<3x8xf32>
+    }
+    accel.wait %e
+    func.return %y : memref<3x8xf32, "memory">
+  }
+}
+"""
+
+
+def test_a_gather_reads_what_it_takes_of_a_table():
+    (memory,) = simulate_function(parse(GATHER), "main", {2: 0}).tiers
+    # three ids of 8 bytes and three rows of 32, of a table of 3,200
+    assert memory.read_bytes == 3 * 8 + 3 * 32
+
+
+def test_what_only_a_body_takes_does_not_set_the_time():
+    # rates are static, so the index argument's value is not needed
+    assert simulate_function(parse(GATHER), "main").cycles == 4
