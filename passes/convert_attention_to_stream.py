@@ -62,7 +62,7 @@ class ConvertAttentionToStreamPass(ModulePass):
     exact: ClassVar[bool] = False
     reassociates: ClassVar[str] = "sums over the keys of attention, taken one by one"
 
-    assumed_max: float = 16.0
+    assumed_max: float | int = 16.0
     """What `unified_max` takes for the largest score."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -88,7 +88,7 @@ class ConvertAttentionToStreamPass(ModulePass):
         if not isinstance(kernel, accel.KernelOp):
             kernel = own_kernel(op)
         if schedule.softmax.data == "unified_max":
-            unified_kernels(kernel, schedule, self.assumed_max)
+            unified_kernels(kernel, schedule, float(self.assumed_max))
         else:
             stream_kernel(kernel, schedule)
 
