@@ -121,7 +121,7 @@ function table(section, columns, rows) {
     head.append(cell);
   });
   fill();
-  section.append(element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), body)));
+  section.append(element("div", { class: "rows" }, element("table", {}, element("thead", {}, head), body)));
 }
 
 function tables() {

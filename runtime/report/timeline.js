@@ -166,7 +166,7 @@ function drawCurve(pen, color, name, y) {
     pen.strokeStyle = color("--c7");
     pen.stroke();
     pen.fillStyle = color("--soft");
-    if (tier) pen.fillText(`${percent(most / tier.capacity_bytes)} of ${bytes(tier.capacity_bytes)} at most`, gutter() + 6, top + 4);
+    if (tier) pen.fillText(`${percent(most / tier.capacity_bytes)} of ${bytes(tier.capacity_bytes)} at most`, gutter() + 6, bottom - 8);
   });
 }
 
