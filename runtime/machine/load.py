@@ -21,6 +21,7 @@ from xdsl.ir import Attribute
 
 from dfc.runtime.errors import TargetError
 from dfc.runtime.machine.explain import known_keys, sentence, toml_sentence
+from dfc.runtime.machine.memory import CAPACITIES, RATES
 from dfc.runtime.machine.names import expected_one_of
 from dfc.runtime.machine.target import Target
 
@@ -162,10 +163,19 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     """Two tables as one; a value of the second replaces the first's, numbers as a whole."""
     found = dict(below)
     for key, value in above.items():
+        _drop_alternatives(found, key)
         old = found.get(key)
         tables = _is_table(value) and _is_table(old)
         found[key] = _merged(cast("dict[str, Any]", old), value) if tables else value
     return found
+
+
+def _drop_alternatives(table: dict[str, Any], key: str) -> None:
+    """Take away what a new value stands for: a capacity in MiB replaces one in KiB."""
+    for group in (CAPACITIES, RATES):
+        if key in group:
+            for other in group:
+                table.pop(other, None)
 
 
 def _is_table(value: object) -> bool:
@@ -190,6 +200,7 @@ def _override(data: dict[str, Any], key: str, value: object, label: str) -> None
             )
         table = cast("dict[str, Any]", found)
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    _drop_alternatives(table, last)
     table[last] = {"value": value, "assumed": SET} if number else value
 
 

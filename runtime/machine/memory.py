@@ -24,6 +24,10 @@ Pattern = Literal["sequential", "strided", "random"]
 
 Technology = Literal["sram", "ddr", "hbm"]
 
+CAPACITIES = ("capacity_kib", "capacity_mib", "capacity_gib")
+RATES = ("gb_per_s", "bytes_per_cycle")
+"""Keys of which a memory has one: to give one is to take the others away."""
+
 MOST_BYTES = 2**50
 """No memory of a target is larger than 1 PiB: beyond it the unit of measure is wrong."""
 
@@ -69,8 +73,8 @@ class Tier(Table):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Tier":
-        one_of(self, ("capacity_kib", "capacity_mib", "capacity_gib"), needed=True)
-        one_of(self, ("gb_per_s", "bytes_per_cycle"), needed=False)
+        one_of(self, CAPACITIES, needed=True)
+        one_of(self, RATES, needed=False)
         if self.efficiency_applies == "port" and self.port_efficiency is None:
             raise ValueError(
                 'expected `port_efficiency` beside `efficiency_applies = "port"`, got none'

@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from dfc.runtime.machine.cost import Part
+from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.number import Amount, Count, Rate
 from dfc.runtime.machine.table import Table
 
@@ -110,6 +112,27 @@ class Network(Table):
         """Steps at the latency, and the busiest link's bytes at its rate."""
         moving = exchange.link_bytes / (self.gb_per_s.exact * 10**9)
         return exchange.steps * self.latency_ns.exact / 10**9 + moving
+
+    def parts(
+        self, exchange: Exchange, ticks_per_second: Fraction
+    ) -> tuple[Part, Part]:
+        """The same in ticks, with the numbers behind each part."""
+        steps = exchange.steps * self.latency_ns.exact / 10**9
+        return (
+            Part(steps * ticks_per_second, "steps", (self.latency_ns,), "network"),
+            Part(
+                (self.seconds(exchange) - steps) * ticks_per_second,
+                "transfer",
+                (self.gb_per_s,),
+                "network",
+            ),
+        )
+
+    def picojoules(self, exchange: Exchange, energies: Energies) -> float:
+        """Energy of all bytes on all links."""
+        given = self.pj_per_byte
+        each = energies.socket_byte if given is None else given
+        return float(exchange.sent_bytes) * float(each)
 
     def _scatter(self, size: int) -> Exchange:
         """A reduce-scatter, or an all-gather, which is the same backwards."""

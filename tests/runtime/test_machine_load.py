@@ -88,6 +88,14 @@ def test_an_override_may_be_a_word():
     assert target.unit["array"].model_dump()["dataflow"] == "weight-stationary"
 
 
+def test_an_override_in_another_unit_of_measure_replaces_the_one_that_stands():
+    target = load_target(
+        "tiny-npu", {"tier.sram.capacity_kib": 64, "tier.ddr.bytes_per_cycle": 8}
+    )
+    assert target.tier["sram"].capacity_bytes == 64 * 1024
+    assert target.tier["ddr"].gb_per_s is None
+
+
 def test_the_target_of_a_module_has_its_overrides():
     module = parse(
         'builtin.module attributes {accel.target = "tiny-npu",'

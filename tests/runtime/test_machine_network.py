@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.network import Exchange, Network
 from dfc.runtime.machine.number import Number
 
@@ -148,6 +149,25 @@ def test_time_is_steps_at_the_latency_and_bytes_at_the_rate():
     found = network(8, "ring").collective("all-reduce", 8_000_000)
     # 14 steps of 1 us; 2 x 7 parts of half a megabyte over a link of 1 GB/s
     assert network(8, "ring").seconds(found) == Fraction(14, 10**6) + Fraction(7, 1000)
+
+
+def test_parts_are_the_time_in_ticks_each_with_its_number():
+    found = network(8, "ring")
+    moved = found.collective("all-reduce", 8_000_000)
+    steps, transfer = found.parts(moved, Fraction(10**9))
+    # 14 us and 7 ms at 1 GHz
+    assert (steps.ticks, transfer.ticks) == (14_000, 7_000_000)
+    assert (steps.numbers, transfer.numbers) == ((found.latency_ns,), (found.gb_per_s,))
+
+
+def test_every_byte_on_every_link_takes_energy():
+    found = network(8, "ring")
+    moved = found.collective("all-gather", SIZE)
+    # 7 times the value goes over links, at 10 pJ a bit by default
+    assert found.picojoules(moved, Energies()) == 7 * SIZE * 80
+    own = Number[float](value=2.0, kind="source", note="test")
+    given = found.model_copy(update={"pj_per_byte": own})
+    assert given.picojoules(moved, Energies()) == 7 * SIZE * 2
 
 
 @pytest.mark.parametrize(
