@@ -30,6 +30,7 @@ from dfc.passes.analysis.tile_cost import Tiling, trips_of
 from dfc.passes.analysis.tile_edges import is_trits, token_shape
 from dfc.passes.analysis.tiled_nodes import TiledNode, made_again
 from dfc.passes.analysis.weight_layout import weight_layout
+from dfc.runtime.machine.units.stream_fabric import TILES
 
 
 class TileGraph:
@@ -108,7 +109,10 @@ class TileGraph:
             made = stream.MapOp(streams, controls, results, body, node.unit)
         set_origins(made, [o for op in node.work for o in origins_of(op)])
         if self.loops.spatial:
-            made.label = StringAttr(self._label(node.work[0]))
+            (op,) = node.work
+            made.label = StringAttr(self._label(op))
+            if TILES in op.attributes:
+                made.attributes[TILES] = op.attributes[TILES]
         self.builder.insert(made)
         for value, result in zip(node.outputs, made.outputs, strict=True):
             uses = sum(value in other.inputs for other in self.nest.nodes)
@@ -220,7 +224,8 @@ class _NodeBody:
         copy_ops([op], self.values, lambda v: token_shape(loops, v, tile), self.builder)
         copy = self.block.last_op
         assert copy is not None
-        copy.attributes.pop(UNIT, None)
+        for name in (UNIT, TILES):
+            copy.attributes.pop(name, None)
         if isinstance(op, attention.SdpaOp):
             self.values[op.y] = self._shifted(op, cast("attention.SdpaOp", copy))
         if self.node.reduces and isinstance(

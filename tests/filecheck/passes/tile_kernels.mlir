@@ -85,7 +85,8 @@ builtin.module attributes {accel.target = "tiny-npu"} {
 // -----
 
 // On a unit that holds graphs each op is a node and a token one element; what a reduction has taken is
-// used again in its own loops. The second result of the reduction has no use and is left out.
+// used again in its own loops. The second result of the reduction has no use and is left out. A node has the
+// tiles of its op.
 // CHECK-LABEL: func.func @held
 // CHECK:         [[X:%[a-z0-9_]+]] = stream.read %{{.*}} -> !stream.stream<tensor<1x1xf32>, [4, 8], affine_map<(d0, d1) -> (d0, d1)>>
 // CHECK-NEXT:    [[A:%[a-z0-9_]+]], [[B:%[a-z0-9_]+]] = stream.fork [[X]]
@@ -95,6 +96,7 @@ builtin.module attributes {accel.target = "tiny-npu"} {
 // CHECK-NOT:       linalg.index
 // CHECK:         stream.map on "fabric"([[B]], [[M]] :
 // CHECK-SAME:      -> (!stream.stream<tensor<1x1xf32>, [4, 8],
+// CHECK:         } {accel.tiles = 3 : i64, label = "generic_2"}
 #rc = affine_map<(r, c) -> (r, c)>
 #r = affine_map<(r, c) -> (r)>
 builtin.module attributes {accel.target = "stream-abstract"} {
@@ -113,7 +115,7 @@ builtin.module attributes {accel.target = "stream-abstract"} {
         linalg.yield %n, %k : f32, i64
       } -> tensor<4xf32>, tensor<4xi64>
       %e = tensor.empty() : tensor<4x8xf32>
-      %y1 = linalg.generic {indexing_maps = [#rc, #r, #rc], iterator_types = ["parallel", "parallel"]} ins(%x1, %m : tensor<4x8xf32>, tensor<4xf32>) outs(%e : tensor<4x8xf32>) attrs = {accel.unit = "fabric"} {
+      %y1 = linalg.generic {indexing_maps = [#rc, #r, #rc], iterator_types = ["parallel", "parallel"]} ins(%x1, %m : tensor<4x8xf32>, tensor<4xf32>) outs(%e : tensor<4x8xf32>) attrs = {accel.unit = "fabric", accel.tiles = 3 : i64} {
       ^bb2(%u: f32, %v: f32, %w: f32):
         %d = arith.subf %u, %v : f32
         linalg.yield %d : f32
