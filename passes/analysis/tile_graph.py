@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import (
     i8,
 )
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
@@ -54,17 +54,35 @@ class TileGraph:
             source = self.arguments[value]
             read = stream.ReadOp(source, self._stream(value, depth, nodes[0]))
             made = self.builder.insert(read).tokens
-            self.streams[value, depth] = self._fork(made, len(nodes))
+            label = self._free(self._source_name(value)) if len(nodes) > 1 else ""
+            self.streams[value, depth] = self._fork(made, len(nodes), label)
         for node in self.nest.nodes:
             self._node(node)
         yielded = [self._write(value) for value in self.loops.yielded]
         self.builder.insert(stream.YieldOp(*yielded))
         return stream.GraphOp([value.type for value in yielded], Region(self.block))
 
-    def _fork(self, value: SSAValue, count: int) -> list[SSAValue]:
+    def _fork(self, value: SSAValue, count: int, label: str = "") -> list[SSAValue]:
         if count < 2:
             return [value]
-        return list(self.builder.insert(stream.ForkOp(value, count)).copies)
+        fork = self.builder.insert(stream.ForkOp(value, count))
+        if label and self.loops.spatial:
+            fork.label = StringAttr(label)
+        return list(fork.copies)
+
+    def _source_name(self, value: SSAValue) -> str:
+        """What to call the node that gives a tensor of the kernel to several others."""
+        names = self.loops.op.operand_values
+        if names is not None and isinstance(value, BlockArgument):
+            origin = names.data[value.index].data.rpartition(":")[2]
+            return origin or value.name_hint or "input"
+        return value.name_hint or "input"
+
+    def _free(self, name: str) -> str:
+        """A label that the graph does not have yet."""
+        made = free_name(name, self.labels)
+        self.labels.add(made)
+        return made
 
     def token(self, value: SSAValue, node: TiledNode) -> TensorType[Attribute]:
         """The type of a value's token: packed bytes when it is a weight."""
@@ -122,9 +140,7 @@ class TileGraph:
     def _label(self, op: Operation) -> str:
         """A name for an op's node that the graph does not have yet: the last part of its origin, or its own."""
         origin = origin_of(op).rpartition(":")[2]
-        name = free_name(origin or op.name.rpartition(".")[2], self.labels)
-        self.labels.add(name)
-        return name
+        return self._free(origin or op.name.rpartition(".")[2])
 
     def _input(self, node: TiledNode, value: SSAValue, depth: int) -> SSAValue:
         """The stream of an input, repeated where it has to bring the node's inner loops."""
