@@ -58,7 +58,9 @@ function drawTimeline() {
   lanes.forEach((lane, at) => { drawn += drawLane(pen, color, lane, AXIS + CALLS + at * LANE); });
   Object.keys(timeline.occupancy).forEach((name, at) => drawCurve(pen, color, name, AXIS + CALLS + lanes.length * LANE + at * CURVE));
   Object.assign(canvas.dataset, { from: view.from, to: view.to, drawn });
-  $("range").textContent = `${timeText(view.from)} to ${timeText(view.to)} of ${timeText(timeline.cycles)}`;
+  // with branches on data the figures are means over both ways, and the time line is of the one without fall-backs
+  const way = timeline.cycles === report.cycles ? "" : ", without fall-backs: the figures are means over calls with and without";
+  $("range").textContent = `${timeText(view.from)} to ${timeText(view.to)} of ${timeText(timeline.cycles)}${way}`;
 }
 
 function drawAxis(pen, color) {

@@ -214,3 +214,17 @@ def test_light_and_dark_change_places(page: Any):
     before = ink()
     page.locator("#theme").click()
     assert ink() != before
+
+
+def test_a_mean_over_fall_backs_says_which_way_the_time_line_is_of(
+    browser: Any, report: Report, tmp_path: Path
+):
+    mean = report.model_copy(update={"cycles": report.cycles + 1})
+    page = browser.new_page()
+    for name, shown in (("mean", mean), ("exact", report)):
+        shown.save(tmp_path / f"{name}.html")
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        page.wait_for_function("document.getElementById('lanes').dataset.drawn > 0")
+        words = page.locator("#range").inner_text()
+        assert ("without fall-backs" in words) == (name == "mean")
+    page.close()
