@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import NoneType
 from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -108,7 +109,7 @@ def known_keys(loc: Loc, data: Mapping[str, Any]) -> list[str]:
         found = _at(found, part)
         if model is not None and _is_model(model):
             field = model.model_fields.get(str(part))
-            model = None if field is None else field.annotation
+            model = None if field is None else _without_none(field.annotation)
             continue
         model = _model_in(model, found)
     more = () if loc else ("base",)
@@ -117,6 +118,12 @@ def known_keys(loc: Loc, data: Mapping[str, Any]) -> list[str]:
 
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _without_none(kind: Any) -> Any:
+    """The model of a table that may be left out."""
+    rest = [each for each in get_args(kind) if each is not NoneType]
+    return rest[0] if len(rest) == 1 and NoneType in get_args(kind) else kind
 
 
 def _model_in(kind: Any, table: Any) -> Any:

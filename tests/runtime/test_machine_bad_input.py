@@ -200,6 +200,11 @@ CASES = [
     ),
     (
         "[power]",
+        NETWORK.format('"ring"').replace("[power]", "speed = 3\n[power]"),
+        "unknown key `speed` in [network]; known keys are gb_per_s, latency_ns,",
+    ),
+    (
+        "[power]",
         NETWORK.format('"mesh"'),
         "`network`: expected `rows` for a mesh and for nothing else, got none for `mesh`",
     ),
