@@ -8,7 +8,7 @@ from xdsl.universe import Universe
 
 from dfc.passes import get_all_passes
 
-DIALECTS = ("ternary", "attention", "stream", "tier", "accel")
+DIALECTS = ("ternary", "attention", "stream", "tier", "accel", "socket")
 
 
 def get_all_dialects() -> dict[str, Callable[[], Dialect]]:

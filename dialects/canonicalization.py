@@ -12,6 +12,7 @@ from xdsl.pattern_rewriter import (
 
 from dfc.dialects.accel import ConfigureOp, LaunchOp, StartOp, WaitOp
 from dfc.dialects.attention import SdpaOp
+from dfc.dialects.socket import ExchangeOp
 from dfc.dialects.stream import ConvertOp, ForkOp
 from dfc.dialects.ternary import PackOp, UnpackOp
 from dfc.dialects.tier import CopyOp
@@ -81,7 +82,7 @@ class DropHappenedEvents(RewritePattern):
     """An op need not start after what has happened (`accel.start`), nor twice after one event."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
-        assert isinstance(op, LaunchOp | ConfigureOp | CopyOp)
+        assert isinstance(op, LaunchOp | ConfigureOp | CopyOp | ExchangeOp)
         after = open_events(op.after)
         if len(after) == len(op.after):
             return
@@ -90,7 +91,7 @@ class DropHappenedEvents(RewritePattern):
             segments = DenseArrayBase.from_list(i32, sizes)
             op.operands = [*after, *op.inputs, *op.outs]
             op.properties["operandSegmentSizes"] = segments
-        elif isinstance(op, CopyOp):
+        elif isinstance(op, CopyOp | ExchangeOp):
             op.operands = [op.source, op.target, *after]
         else:
             op.operands = after
@@ -118,6 +119,7 @@ PATTERNS: dict[type[Operation], tuple[RewritePattern, ...]] = {
     LaunchOp: (DropHappenedEvents(),),
     ConfigureOp: (DropHappenedEvents(),),
     CopyOp: (DropHappenedEvents(),),
+    ExchangeOp: (DropHappenedEvents(),),
     WaitOp: (ShortenWait(),),
 }
 """The rewrites of each op that is `Canonicalized`."""

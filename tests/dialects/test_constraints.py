@@ -11,7 +11,7 @@ from xdsl.universe import Universe
 from xdsl.utils.exceptions import VerifyException
 
 ROOT = Path(__file__).parents[2]
-DIALECTS = ("ternary", "attention", "stream", "tier", "accel")
+DIALECTS = ("ternary", "attention", "stream", "tier", "accel", "socket")
 
 
 class Case(NamedTuple):
