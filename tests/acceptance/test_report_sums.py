@@ -5,30 +5,68 @@ from functools import cache
 from math import fsum
 
 import pytest
+from xdsl.dialects.builtin import IndexType
 
-from dfc import simulate
+from dfc.api import load
+from dfc.model_work import work_in
+from dfc.program import Program
 from dfc.runtime.machine import list_targets
 from dfc.runtime.report import Report
+from dfc.runtime.simulator import Simulator
+from dfc.workload import plan
 
 MODELS = ("bitnet-tiny", "llama-tiny")
 RUNS = [(target, model) for target in list_targets() for model in MODELS]
 
 
 @cache
-def run(target: str, model: str) -> Report:
+def run(target: str, model: str) -> tuple[Program, Report]:
     """Six tokens in, three out."""
-    return simulate(f"zoo:{model}", target, prefill=6, decode=3)
+    program = load(f"zoo:{model}", target, plan(prefill=6, decode=3))
+    return program, program.simulate()
 
 
 @pytest.fixture(params=RUNS, ids="-".join)
-def report(request: pytest.FixtureRequest) -> Report:
-    """The report of a model on a target."""
+def ran(request: pytest.FixtureRequest) -> tuple[Program, Report]:
+    """A model's program for a target, and its report."""
     return run(*request.param)
+
+
+@pytest.fixture
+def report(ran: tuple[Program, Report]) -> Report:
+    """The report alone."""
+    return ran[1]
 
 
 def test_the_busiest_resource_bounds_the_time_from_below(report: Report):
     busy = [row.busy_cycles for row in (*report.units, *report.links)]
     assert 0 < max(busy) <= report.cycles
+
+
+def test_the_time_is_at_most_the_sum_of_all_op_times(ran: tuple[Program, Report]):
+    program, report = ran
+    simulator = Simulator(program.module("program"))
+    total = 0
+    for entry, positions in (("prefill", [0]), ("decode", [6, 7, 8])):
+        arguments = simulator.planner.functions[entry].body.block.args
+        for position in positions:
+            controls = {
+                arg.index: position
+                for arg in arguments
+                if isinstance(arg.type, IndexType)
+            }
+            records = simulator.record(entry, controls).records
+            total += sum(record.end - record.start for record in records)
+    assert report.cycles <= total
+
+
+def test_at_least_the_weights_and_the_cache_are_moved(ran: tuple[Program, Report]):
+    program, report = ran
+    module = program.module("tensor")
+    works = [work_in(module, "prefill", 0, program.target)]
+    works += [work_in(module, "decode", at, program.target) for at in (6, 7, 8)]
+    moved = sum(row.read_bytes + row.written_bytes for row in report.tiers)
+    assert moved >= sum(work.compulsory_bytes for work in works)
 
 
 def test_the_time_ends_with_the_last_event(report: Report):
