@@ -1,7 +1,9 @@
 """Tests of the stream fabric: the firing of a node, with and without limits."""
 
+import pytest
 from machine_testing import body_of, cost
 
+from dfc.dialects.attention import ScheduleAttr, SdpaOp
 from dfc.runtime.machine import Access, Target, load_target
 from dfc.runtime.machine.units.base import Firing
 
@@ -65,3 +67,36 @@ def test_only_the_fabric_holds_graphs():
     assert load_target("stream-abstract").unit["fabric"].holds_graphs
     units = load_target("tiny-npu").unit.values()
     assert not any(unit.holds_graphs for unit in units)
+
+
+def attention(options: str) -> SdpaOp:
+    """Attention of two tokens with these options."""
+    kind = "tensor<1x1x2x4xf32>"
+    text = f"%y = attention.sdpa %q, %k, %v {{{options}}} : {kind}, {kind}, {kind} -> {kind}"
+    (op,) = body_of(f"%q: {kind}, %k: {kind}, %v: {kind}", text)
+    assert isinstance(op, SdpaOp)
+    return op
+
+
+@pytest.mark.parametrize(
+    ("named", "options", "softmax", "order", "keys"),
+    [
+        ("reordered", "", "reordered", "forward", "reread"),
+        ("reversed", "causal", "streaming", "reversed", "reread"),
+        ("reversed", "", "streaming", "forward", "reread"),
+        ("windowed", "causal, window = 2 : i64", "reordered", "forward", "held"),
+        ("windowed", "causal", "streaming", "forward", "reread"),
+    ],
+)
+def test_the_file_names_the_schedule_of_attention_without_one(
+    named: str, options: str, softmax: str, order: str, keys: str
+):
+    target = load_target("stream-abstract", {"unit.fabric.schedule": named})
+    found = target.unit["fabric"].schedule_of(attention(options))
+    assert found == ScheduleAttr(softmax, order, keys)
+
+
+def test_the_schedule_of_an_op_comes_first():
+    own = attention("schedule = #attention.schedule<naive>")
+    target = load_target("stream-abstract", {"unit.fabric.schedule": "streaming"})
+    assert target.unit["fabric"].schedule_of(own) == own.schedule

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from xdsl.ir import Operation
@@ -15,13 +14,10 @@ from dfc.runtime.machine.cost import Moved, Part
 from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import Amount, Anything, Count, Number, Rate
+from dfc.runtime.machine.schedules import Schedule, named_schedule
 from dfc.runtime.machine.structure import dtype, element_bytes
 from dfc.runtime.machine.units.base import Effort, Loads, Stream, Unit, work_energy
 from dfc.runtime.machine.work import Controls, Span, argument_of, span_of, work_of
-
-Schedule = Literal[
-    "naive", "reordered", "streaming", "unified_max", "reversed", "windowed"
-]
 
 
 class EngineDtype(BaseModel):
@@ -194,5 +190,4 @@ class AttentionEngine(Unit):
         """The op's own; else the one named in the file, `reversed` for causal attention, or `streaming`."""
         if op.schedule is not None:
             return op.schedule
-        causal = "reversed" if op.causal is not None else "streaming"
-        return attention.ScheduleAttr.named(self.schedule or causal, self.rows.value)
+        return named_schedule(self.schedule or "reversed", op, self.rows.value)

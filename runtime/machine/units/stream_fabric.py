@@ -7,10 +7,12 @@ from math import ceil
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
+from dfc.dialects.attention import ScheduleAttr, SdpaOp
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
 from dfc.runtime.machine.number import Amount, Anything, Count, Number
+from dfc.runtime.machine.schedules import Schedule, named_schedule
 from dfc.runtime.machine.units.base import Effort, Firing, Unit, work_energy
 from dfc.runtime.machine.work import Controls, unknown, work_of
 
@@ -30,7 +32,9 @@ class StreamFabric(Unit):
     (`accel.tiles`, one when it does not say) does `lanes * stages * k` operations per cycle, so that
     it fires every ceil(operations per token / that) cycles where this is longer; a graph's nodes
     have at most `tiles` tiles together. Without them a firing of any size takes the interval. FIFOs
-    are at least `fifo_depth` deep. The bytes at a graph's ends go through the channels of their
+    are at least `fifo_depth` deep. Attention without a schedule runs by `schedule`, one row at a
+    time (`naive` where the file names none; `streaming` where the op is not causal for `reversed`
+    or has no window for `windowed`). The bytes at a graph's ends go through the channels of their
     memories beside the firings, each in the share of the link that it is of the graph's bytes; the
     slower sets the time.
     """
@@ -41,6 +45,7 @@ class StreamFabric(Unit):
     lanes: Count | None = None
     stages: Count | None = None
     fifo_depth: Count = SHORT
+    schedule: Schedule | None = None
     pj_per_mac: Amount | None = None
     pj_per_element: Amount | None = None
 
@@ -54,6 +59,12 @@ class StreamFabric(Unit):
 
     def runs(self, op: Operation) -> bool:
         return True
+
+    def schedule_of(self, op: SdpaOp) -> ScheduleAttr | None:
+        """The op's own; else the one named in the file."""
+        if op.schedule is not None or self.schedule is None:
+            return op.schedule
+        return named_schedule(self.schedule, op)
 
     def firing_numbers(self) -> tuple[Anything, ...]:
         limits = (self.lanes, self.stages)
