@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import PrivateAttr, ValidationError
 
@@ -76,6 +77,10 @@ class Report(Row):
     """The decode steps."""
 
     _source: Source | None = PrivateAttr(default=None)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: the numbers, without the program that a recording is made from."""
+        return {**super().__getstate__(), "__pydantic_private__": {"_source": None}}
 
     def record_with(self, make: Callable[[], Recording]) -> None:
         """Say how the run is recorded; copies of the report know it too."""

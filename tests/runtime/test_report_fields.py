@@ -1,6 +1,7 @@
 """The documented fields of a report: every one has a meaning, the pages are fresh, and JSON reads back."""
 
 import json
+import pickle
 import runpy
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def test_a_report_reads_back_what_it_wrote(tmp_path: Path):
     report.save(tmp_path / "r.json")
     read = Report.read(tmp_path / "r.json")
     assert read.model_dump() == report.model_dump()
+
+
+def test_a_pickled_report_leaves_its_program_behind():
+    report = language_model_report()
+    read = pickle.loads(pickle.dumps(report))
+    assert read.model_dump() == report.model_dump()
+    assert read.recording is None
+    assert report.recording is not None
+    assert report.model_copy().recording is report.recording
 
 
 def test_the_schema_names_what_a_report_writes():
