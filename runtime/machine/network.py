@@ -83,10 +83,13 @@ class Network(Table):
         What a collective over all sockets costs; `size` is the bytes of the whole value.
 
         A reduce-scatter leaves each socket its part of the sum, an all-gather gives every socket
-        the parts of all, an all-reduce is the one after the other.
+        the parts of all. An all-reduce is the one after the other, or, where that is faster, every
+        socket sends its whole value to all (small values, for which steps count more than bytes).
         """
         once = self._scatter(size)
-        return once + once if kind == "all-reduce" else once
+        if kind != "all-reduce":
+            return once
+        return min(once + once, self._one_shot(size), key=self.seconds)
 
     def point_to_point(self, size: int, source: int, goal: int) -> Exchange:
         """What a message of `size` bytes costs, on a shortest path."""
@@ -151,6 +154,30 @@ class Network(Table):
         rows = 1 if self.rows is None else self.rows.value
         columns = count // rows
         return _line(columns, whole, rows) + _line(rows, whole / columns, columns)
+
+    def _one_shot(self, size: int) -> Exchange:
+        """Every socket's whole value to all others; on a mesh along rows, and their sums along columns."""
+        count, whole = self.sockets.value, Fraction(size)
+        if count == 1:
+            return NOTHING
+        others = count - 1
+        if self.topology == "ring":
+            # Half of the others are reached each way; of an even number the last by halves.
+            ways = min(2, others)
+            return Exchange(
+                -(-others // ways), others * whole / ways, count * others * whole
+            )
+        if self.topology == "all-to-all":
+            return Exchange(1, whole, count * others * whole)
+        if self.topology == "switch":
+            return Exchange(1, others * whole, count * others * whole)
+        rows = 1 if self.rows is None else self.rows.value
+        columns = count // rows
+        along = Exchange(
+            columns - 1, (columns - 1) * whole, count * (columns - 1) * whole
+        )
+        down = Exchange(rows - 1, (rows - 1) * whole, count * (rows - 1) * whole)
+        return along + down
 
 
 def _line(count: int, size: Fraction, lines: int) -> Exchange:

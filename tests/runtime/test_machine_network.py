@@ -138,6 +138,60 @@ def test_an_all_reduce_is_a_scatter_and_a_gather(topology: str):
     assert found.collective("all-reduce", SIZE) == scattered + gathered
 
 
+def whole_values(count: int) -> Iterator[Round]:
+    """Every socket's value both ways round a ring, until all have all; the last of an even number by halves."""
+    held = [{at} for at in range(count)]
+    for step in range(1, count // 2 + 1):
+        last = 2 * step == count
+        size = Fraction(SMALL, 2) if last else Fraction(SMALL)
+        messages: Round = []
+        for at in range(count):
+            for way in (1, -1):
+                goal, value = (at + way) % count, (at - way * (step - 1)) % count
+                held[goal].add(value)
+                messages.append(((at, goal), size))
+        yield messages
+    assert all(len(values) == count for values in held)
+
+
+SMALL = 16
+"""Bytes of a value for which steps count more."""
+
+
+@pytest.mark.parametrize("sockets", [3, 4, 5, 8])
+def test_small_values_are_sent_whole(sockets: int):
+    found = network(sockets, "ring").collective("all-reduce", SMALL)
+    assert found == send(whole_values(sockets))
+
+
+@pytest.mark.parametrize(
+    ("topology", "rows", "exchange"),
+    [
+        # every link has one value, or a socket's link those of all others
+        ("all-to-all", None, Exchange(1, Fraction(SMALL), Fraction(56 * SMALL))),
+        ("switch", None, Exchange(1, Fraction(7 * SMALL), Fraction(56 * SMALL))),
+        # along rows of 4, and their sums down columns of 2
+        (
+            "mesh",
+            2,
+            Exchange(3 + 1, Fraction((3 + 1) * SMALL), Fraction(8 * 4 * SMALL)),
+        ),
+    ],
+)
+def test_small_values_are_sent_whole_elsewhere(
+    topology: str, rows: int, exchange: Exchange
+):
+    assert network(8, topology, rows).collective("all-reduce", SMALL) == exchange
+
+
+def test_an_all_reduce_takes_the_faster_way_at_every_size():
+    found = network(8, "ring")
+    for size in (2**power for power in range(24)):
+        scattered = found.collective("reduce-scatter", size)
+        both = found.seconds(scattered + scattered)
+        assert found.seconds(found.collective("all-reduce", size)) <= both
+
+
 @pytest.mark.parametrize("topology", ["ring", "all-to-all", "switch"])
 def test_one_socket_says_nothing_to_itself(topology: str):
     found = network(1, topology)

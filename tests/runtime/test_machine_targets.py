@@ -1,6 +1,8 @@
 """Tests of the shipped targets: published figures that follow from their numbers, and files with a base."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from machine_testing import body_of, cost
@@ -203,3 +205,26 @@ def test_a_fabric_with_a_memory_waits_for_it():
     # 2^24 products on one tile of 48 a cycle; 32 MiB at 1.125 bytes a tick
     assert cost(fast, "fabric", ops, tiers=tiers).cycles == -(-(2**24) // 48)
     assert cost(slow, "fabric", ops, tiers=tiers).cycles == -(-moved * 8 // 9)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "machines" / "sn40l-node.md"
+ROW = r"^\| (?:\S+) \| (\d+) of (\d+) KiB \| `(\S+)` \| (\S+) \| (\S+) \| (\S+) \|$"
+
+
+ROWS = re.findall(ROW, PAGE.read_text(), re.MULTILINE)
+assert ROWS, "the page has no table"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_page_says_what_a_token_asks_of_the_network(row: tuple[str, ...]):
+    count, kib, name, *shown = row
+    given = load_target(name).network
+    assert given is not None
+    for scale, milliseconds in zip((0.25, 1, 4), shown, strict=True):
+        rate = given.gb_per_s.value * scale
+        network = load_target(name, {"network.gb_per_s": rate}).network
+        assert network is not None
+        each = network.seconds(network.collective("all-reduce", int(kib) * 1024))
+        assert float(milliseconds) == pytest.approx(
+            float(int(count) * each) * 1e3, abs=1e-3
+        )
