@@ -181,30 +181,39 @@ class History:
         """A loop: its first rounds one by one, the others at once behind one more that says when they start."""
         whole, told = Stretch(), 0
         rest = frame.story or Story("other rounds")
-        arguments = [arg for _, arg, _ in step.events]
-        carried = [frame.events[init] for init, _, _ in step.events]
+        events = frame.events
+        for init, arg, _ in step.events:
+            events[arg] = events[init]
         for controls, count in rounds_of(step, frame.environment):
             alone = 0 if frame.story else min(count, max(ROUNDS - told, 0))
-            walked = min(count, alone + 1)
             told += alone
-            for at in range(walked):
-                environment = dict(zip(step.body.controls, controls, strict=True))
-                frame.events.update(zip(arguments, carried, strict=True))
-                inner = Frame(environment, frame.events, None if at < alone else rest)
-                whole.include(self.run(step.body.steps, inner))
-                carried = [frame.events[event] for event in step.body.yields]
-            if count > walked:
-                frame.events.update(zip(arguments, carried, strict=True))
-                left = count - walked
-                whole.include(
-                    [self.skip(step.body, controls, frame.events, rest, left)]
-                )
-                carried = [frame.events[event] for event in arguments]
+            stories = [None] * alone + [rest] * min(count - alone, 1)
+            whole.include(self.walk(step, controls, events, stories))
+            left = count - len(stories)
+            if left:
+                whole.include([self.skip(step.body, controls, events, rest, left)])
         if rest is not frame.story:
             self.teller.tell(rest, self.offset)
-        for (_, _, result), event in zip(step.events, carried, strict=True):
-            frame.events[result] = event
+        for _, arg, result in step.events:
+            events[result] = events[arg]
         return whole
+
+    def walk(
+        self,
+        step: Loop,
+        controls: Values,
+        events: Events,
+        stories: Sequence[Story | None],
+    ) -> list[Stretch]:
+        """Rounds of a loop one by one, each as part of a story; what goes round is left in its arguments."""
+        ran: list[Stretch] = []
+        for story in stories:
+            environment = dict(zip(step.body.controls, controls, strict=True))
+            ran += self.run(step.body.steps, Frame(environment, events, story))
+            given = [events[event] for event in step.body.yields]
+            for (_, arg, _), event in zip(step.events, given, strict=True):
+                events[arg] = event
+        return ran
 
     def skip(
         self,
