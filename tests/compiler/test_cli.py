@@ -128,7 +128,6 @@ def test_a_parse_error_names_line_and_column(file, capsys: pytest.CaptureFixture
         (["simulate", "{file}", "-t", "tiny-npu", "--prefill", "4"], "leave out"),
         (["simulate", "{file}", "-t", "tiny-npu", "-o", "x.txt"], "`.json`"),
         (["run", "{file}", "-t", "tiny-npu", "-o", "x.txt"], "`.npz`"),
-        (["run", "{file}", "-t", "tiny-npu", "--check"], "no PyTorch model"),
         (["run", "{file}", "-t", "tiny-npu", "--inputs", "no.npz"], "cannot open"),
         (["compile", "{file}", "-t", "tiny-npu", "--emit", "plcaed"], "`placed`"),
         (["compile", "{file}", "-t", "tiny-npu", "--dtype", "float16"], "own dtypes"),
