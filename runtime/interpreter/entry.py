@@ -24,8 +24,11 @@ from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.hook import KernelHook, Value
 from dfc.runtime.interpreter.linalg import LinalgFunctions, StructuredFunctions
 from dfc.runtime.interpreter.loading import Loader, argument_attribute
+from dfc.runtime.interpreter.meeting import Meeting
 from dfc.runtime.interpreter.memref import MemrefFunctions
 from dfc.runtime.interpreter.naming import strings
+from dfc.runtime.interpreter.sharing import given_to, together
+from dfc.runtime.interpreter.socket import SocketFunctions, sockets_of
 from dfc.runtime.interpreter.stream import StreamFunctions
 from dfc.runtime.interpreter.tensor import TensorFunctions
 from dfc.runtime.interpreter.ternary import TernaryFunctions
@@ -47,6 +50,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     MemrefFunctions,
     TierFunctions,
     AccelFunctions,
+    SocketFunctions,
 )
 
 
@@ -65,16 +69,30 @@ def run(
     Weights come by name or as a sequence in argument order; those that `@weights` makes
     (`@weights:N`) are computed unless given under that name.
 
+    A module with a `shard.grid` is run by all its sockets, each with memories of its own:
+    arguments and results with `socket.dim` are given and returned whole.
+
     Raises `ExecutionError` for inputs that do not fit and for what the machine cannot do.
     """
     entry = find_function(module, function)
     target = target_of(module) if "accel.target" in module.attributes else None
-    evaluator = Evaluator(module, [kind() for kind in FUNCTIONS], hook, target)
-    with np.errstate(all="ignore"):
-        values = list(arguments(evaluator, entry, inputs, weights))
-        loader = Loader(evaluator, entry)
-        results = evaluator.run_block(entry.body.block, loader.load(values))
-        return loader.read_back(results)
+    meeting = Meeting(sockets_of(module))
+    if meeting.sockets > 1 and hook is not None:
+        raise ExecutionError(
+            f"expected a program of one socket where kernels are watched, got {meeting.sockets} sockets"
+        )
+
+    def one(socket: int) -> tuple[Any, ...]:
+        """The results on a socket."""
+        functions = [kind() for kind in FUNCTIONS]
+        evaluator = Evaluator(module, functions, hook, target, meeting, socket)
+        with np.errstate(all="ignore"):
+            values = list(arguments(evaluator, entry, inputs, weights))
+            loader = Loader(evaluator, entry)
+            results = evaluator.run_block(entry.body.block, loader.load(values))
+            return loader.read_back(results)
+
+    return one(0) if meeting.sockets == 1 else together(entry, meeting.run(one))
 
 
 def find_function(module: ModuleOp, name: str) -> FuncOp:
@@ -113,8 +131,11 @@ def arguments(
     found = weight_values(evaluator, names, weights)
     for index, (kind, name) in enumerate(zip(kinds, names, strict=True)):
         what = f"input {index}" if name is None else f"weight `{name}`"
+        what = f"{what} of `@{function.sym_name.data}`"
         value = next(given) if name is None else next(found)
-        yield checked(value, kind, f"{what} of `@{function.sym_name.data}`")
+        count = evaluator.meeting.sockets
+        value = given_to(function, index, value, evaluator.socket, count, what)
+        yield checked(value, kind, what)
 
 
 def weight_values(

@@ -23,6 +23,7 @@ from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array, is_array
 from dfc.runtime.interpreter.hook import KernelHook
 from dfc.runtime.interpreter.machine import Machine
+from dfc.runtime.interpreter.meeting import Meeting
 from dfc.runtime.interpreter.naming import describe, identities, layer
 from dfc.runtime.interpreter.order import Clock, Place, Step
 from dfc.runtime.interpreter.quantize import quantize
@@ -51,8 +52,13 @@ class Evaluator(Interpreter):
         functions: Sequence[InterpreterFunctions],
         hook: KernelHook | None = None,
         target: Target | None = None,
+        meeting: Meeting | None = None,
+        socket: int = 0,
     ) -> None:
         super().__init__(module)
+        self.meeting = meeting or Meeting(1)
+        self.socket = socket
+        """Which socket of the meeting this is."""
         self.hook = hook or KernelHook()
         self.watched = hook is not None
         self.target = target
@@ -93,6 +99,10 @@ class Evaluator(Interpreter):
     def place(self) -> Place:
         """Where the program is."""
         return Place(tuple(self.path), self.kernel)
+
+    def meet(self, op: Operation, value: Array) -> tuple[Array, ...]:
+        """The values that all sockets hand in at a collective, in their order."""
+        return self.meeting.values(self.socket, op, value)
 
     def quantize(self, op: Operation, x: Array) -> tuple[Array, Array]:
         """int8 rows and scales of x (rows x columns), seen by the hook."""

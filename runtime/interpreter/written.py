@@ -3,7 +3,7 @@
 from xdsl.dialects import func, memref
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from dfc.dialects import accel, tier
+from dfc.dialects import accel, socket, tier
 
 VIEWS = (
     memref.SubviewOp,
@@ -25,11 +25,12 @@ def targets(op: Operation) -> tuple[SSAValue, ...]:
     """The memrefs an op writes to."""
     if isinstance(op, accel.LaunchOp):
         return tuple(op.outs)
-    return (op.target,) if isinstance(op, tier.CopyOp) else ()
+    moves = isinstance(op, tier.CopyOp | socket.ExchangeOp)
+    return (op.target,) if moves else ()
 
 
 def written_arguments(function: func.FuncOp) -> frozenset[int]:
-    """Indices of the arguments that launches and copies in a kernel's function write to."""
+    """Indices of the arguments that launches, copies and collectives in a function write to."""
     roots = [root(value) for op in function.walk() for value in targets(op)]
     return frozenset(
         value.index

@@ -14,6 +14,8 @@ SHAPES = {
     "bitnet-b1.58-large": (24, 1536, 4096, 16, 16, 32002),
     "bitnet-b1.58-2b-4t": (30, 2560, 6912, 20, 5, 128256),
     "llama-3.2-1b": (16, 2048, 8192, 32, 8, 128256),
+    "llama2-7b": (32, 4096, 11008, 32, 32, 32000),
+    "llama2-70b": (80, 8192, 28672, 64, 8, 32000),
     "bitnet-tiny": (2, 192, 512, 4, 2, 512),
     "llama-tiny": (2, 192, 512, 4, 2, 512),
 }
@@ -21,6 +23,8 @@ DTYPES = {
     "bitnet-b1.58-large": torch.float16,
     "bitnet-b1.58-2b-4t": torch.bfloat16,
     "llama-3.2-1b": torch.bfloat16,
+    "llama2-7b": torch.bfloat16,
+    "llama2-70b": torch.bfloat16,
     "bitnet-tiny": torch.float32,
     "llama-tiny": torch.float32,
 }

@@ -1,5 +1,7 @@
 // RUN: xdsl-opt %s -p canonicalize,cse | filecheck %s
 
+shard.grid @sockets(shape = 2)
+
 // Equal collectives on values are one; one that nothing uses is dropped.
 // CHECK-LABEL: func.func @values
 // CHECK-NEXT:    [[Y:%.*]] = socket.all_gather %x on @sockets dim 0
