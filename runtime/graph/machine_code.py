@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from dfc.runtime.mlir import Native, native
+from dfc.runtime.native.jit import Native, native
 
 KEPT = 4096
 """Functions that stay compiled for graphs to come."""

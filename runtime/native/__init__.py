@@ -1,0 +1,1 @@
+"""The host engine: machine code for this processor from lowered IR, its memory, and its threads."""
