@@ -30,7 +30,6 @@ class NativeRun:
         self.layout = Layout(graph)
         self.program = program_of(schedule, self.layout, statistics)
         self.table = self.program.table
-        self.camera = Camera(self.layout, statistics)
         self.rooms = list(schedule.rooms)
         self.free = [at for at, e in enumerate(graph.edges) if e.depth is None]
         for at in self.free if statistics else ():
@@ -91,14 +90,17 @@ class NativeRun:
         each = part.item.firings // part.item.count
         chunk = max(1, CHUNK // each)
         chunks, rest = divmod(part.item.count, chunk)
-        kept, at, done = self.camera.take(self.state), 0, 0
+        camera = Camera(self.layout, part.item, self.statistics)
+        kept, at, done = camera.take(self.state), 0, 0
         while done < chunks:
             self.rows(part, chunk)
             done += 1
-            now = self.camera.take(self.state)
-            if self.camera.same(kept, now):
+            now = camera.take(self.state)
+            if camera.same(kept, now):
                 rounds = (chunks - done) // (done - at)
-                self.skip(kept, now, (done - at) * chunk * each, rounds)
+                if rounds:
+                    camera.skip(self.state, kept, now, rounds)
+                    self.note_period(kept, now, (done - at) * chunk * each, rounds)
                 done += rounds * (done - at)
                 break
             if done & (done - 1) == 0:
@@ -107,10 +109,9 @@ class NativeRun:
         if rest:
             self.rows(part, rest)
 
-    def skip(self, old: Picture, new: Picture, firings: int, rounds: int) -> None:
-        """Add whole periods in closed form."""
-        if rounds:
-            self.camera.skip(self.state, old, new, rounds)
-            self.skipped += firings * rounds
-            cycles = int((new.times - old.times).max())
-            self.period = Period(cycles, firings)
+    def note_period(
+        self, old: Picture, new: Picture, firings: int, rounds: int
+    ) -> None:
+        """Keep what repeats, and how much of it was not run."""
+        self.skipped += firings * rounds
+        self.period = Period(int((new.times - old.times).max()), firings)

@@ -17,6 +17,7 @@ from dfc.runtime.graph.layout import (
     Layout,
     Words,
 )
+from dfc.runtime.graph.steps import Loop, Step, actions_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Picture:
     """
     A state: cycles of the last firings, cycles in the rings, cycles waited.
 
-    `tokens` and `rooms` are of each edge. A cycle that the next firing at that end is later than
+    `tokens` and `rooms` are of each edge that moves. A cycle that the next firing at that end is later than
     anyway stands as that of this firing, so what is long past makes no difference.
     """
 
@@ -36,19 +37,23 @@ class Picture:
 
 class Camera:
     """
-    Takes pictures of states and compares them.
+    Takes pictures of the states between rounds of an item of a schedule, and compares them.
 
-    Nodes joined by bounded edges are a group: they drift by the same number of cycles, or their
-    state does not come back. An edge without a depth lets its source run ahead.
+    Only the edges on which its firings move tokens are looked at: nothing else changes, nor makes
+    any of them wait. Nodes joined by bounded ones are a group: they drift by the same number of
+    cycles, or their state does not come back. An edge without a depth lets its source run ahead.
     """
 
-    def __init__(self, layout: Layout, statistics: bool) -> None:
+    def __init__(self, layout: Layout, item: Step | Loop, statistics: bool) -> None:
         graph = layout.graph
         self.layout, self.statistics = layout, statistics
+        moves = {move for each in actions_of(item) for move in each.takes + each.gives}
+        self.moving = sorted({edge for edge, _ in moves})
+        edges = [graph.edges[at] for at in self.moving]
         self.ends = [
-            (graph.place[edge.source], graph.place[edge.target]) for edge in graph.edges
+            (graph.place[edge.source], graph.place[edge.target]) for edge in edges
         ]
-        self.bounded = [edge.depth is not None for edge in graph.edges]
+        self.bounded = [edge.depth is not None for edge in edges]
         self.intervals = np.array([node.interval for node in graph.nodes], np.int64)
         self.groups = self._groups()
 
@@ -65,7 +70,7 @@ class Camera:
         """The state as it is now."""
         times = state[: self.layout.nodes].copy()
         ready = times + self.intervals
-        words = self.layout.words(state)
+        words = self.layout.words(state)[self.moving]
         tokens: list[Words] = []
         rooms: list[Words] = []
         for at, (source, target) in enumerate(self.ends):
@@ -116,8 +121,12 @@ class Camera:
         drift = rounds * (new.times - old.times)
         state[: self.layout.nodes] += drift
         words = self.layout.words(state)
-        words[:, [STARVED, BLOCKED]] += rounds * (new.waited - old.waited)
-        for (source, target), each in zip(self.ends, words, strict=True):
+        waited = rounds * (new.waited - old.waited)
+        for at, (source, target), more in zip(
+            self.moving, self.ends, waited, strict=True
+        ):
+            each = words[at]
+            each[[STARVED, BLOCKED]] += more
             size = each[MASK] + 1
             state[each[VISIBLE] : each[VISIBLE] + size] += drift[source]
             state[each[FREE] : each[FREE] + size] += drift[target]

@@ -20,12 +20,18 @@ ALWAYS = 1 << 62
 
 
 class Cursor:
-    """Where a rate stands: its run, and how many firings of the run are left."""
+    """
+    Where a rate stands: its run, and how many firings of the run are left.
 
-    __slots__ = ("at", "left", "runs", "tokens")
+    One that does not repeat before its node's last firing is `once`: it never comes back to where
+    it stood, only to other places in the same run.
+    """
 
-    def __init__(self, rate: Rate) -> None:
+    __slots__ = ("at", "left", "once", "runs", "tokens")
+
+    def __init__(self, rate: Rate, firings: int) -> None:
         self.runs = rate.runs
+        self.once = 1 < len(rate.runs) and rate.round >= firings
         self.start(0)
 
     @property
@@ -80,14 +86,20 @@ class Scheduler:
         self.takes: list[Ports] = [[] for _ in self.left]
         self.gives: list[Ports] = [[] for _ in self.left]
         for at, edge in enumerate(graph.edges):
-            self.takes[graph.place[edge.target]].append((at, Cursor(edge.consume)))
-            self.gives[graph.place[edge.source]].append((at, Cursor(edge.produce)))
+            for ports, end, rate in (
+                (self.takes, edge.target, edge.consume),
+                (self.gives, edge.source, edge.produce),
+            ):
+                cursor = Cursor(rate, graph.node(end).firings)
+                ports[graph.place[end]].append((at, cursor))
         self.cursors = [
             [cursor for _, cursor in (*takes, *gives)]
             for takes, gives in zip(self.takes, self.gives, strict=True)
         ]
         every = [cursor for cursors in self.cursors for cursor in cursors]
-        self.anchor = max(every, key=lambda cursor: len(cursor.runs), default=None)
+        self.anchor = max(
+            every, key=lambda each: (not each.once, len(each.runs)), default=None
+        )
         self.order = consumers_first(graph)
         self.items: list[Step | Loop] = []
         self.known: dict[tuple[int, Moves, Moves], Action] = {}
@@ -99,25 +111,27 @@ class Scheduler:
         while any(self.left):
             if self.anchor is not None and self.anchor.fresh:
                 place = (*self.held, *self.positions())
-                self.remember(self.far, place, in_runs=False)
+                if self.remember(self.far, place, in_runs=False):
+                    self.near.clear()
             ended = self.remember(self.near, tuple(self.held), in_runs=True)
             if ended or (any(self.left) and self.step()):
                 self.near.clear()
         return Schedule(tuple(self.items), tuple(self.rooms))
 
     def positions(self) -> Iterator[int]:
-        """Where every rate stands."""
+        """Where every rate stands; one that does not repeat anywhere in its run."""
         for cursors in self.cursors:
             for cursor in cursors:
                 yield cursor.at
-                yield cursor.left
+                yield 0 if cursor.once else cursor.left
 
     def remember(self, marks: Marks, state: tuple[int, ...], in_runs: bool) -> bool:
         """
         Repeat what was done since the state was the same, as often as firings are left for it.
 
         With `in_runs` that is while every rate stays in its run, as it did since; else rates
-        stand where they stood. Whether a rate's run ended.
+        stand where they stood, but for those that do not repeat, which stay in their runs.
+        Whether a rate's run ended.
         """
         mark = marks.get(state)
         if mark is None:
@@ -132,9 +146,13 @@ class Scheduler:
         ended = False
         for node, each in enumerate(fired):
             self.left[node] -= each * rounds
-            if in_runs and each:
-                ended |= self.advance(node, each * rounds)
+            for cursor in self.staying(node, in_runs) if each else ():
+                ended |= cursor.advance(each * rounds)
         return ended
+
+    def staying(self, node: int, in_runs: bool) -> list[Cursor]:
+        """The rates of a node that a repetition leaves in their runs; the others come round."""
+        return [cursor for cursor in self.cursors[node] if in_runs or cursor.once]
 
     def rounds(self, fired: list[int], in_runs: bool) -> int:
         """How often every node can fire this often."""
@@ -142,7 +160,7 @@ class Scheduler:
         for node, each in enumerate(fired):
             if each:
                 rounds = min(rounds, self.left[node] // each)
-                for cursor in self.cursors[node] if in_runs else ():
+                for cursor in self.staying(node, in_runs):
                     rounds = min(rounds, cursor.left // each)
         return rounds
 

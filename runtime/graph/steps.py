@@ -47,6 +47,15 @@ class Loop:
         return self.count * sum(item.firings for item in self.body)
 
 
+def actions_of(item: Step | Loop) -> Iterator[Action]:
+    """The firings of an item, those of each step once."""
+    if isinstance(item, Step):
+        yield from item.actions
+    else:
+        for each in item.body:
+            yield from actions_of(each)
+
+
 def repeated(body: Sequence[Step | Loop], count: int) -> Step | Loop:
     """A body several times; a single step is repeated by itself."""
     first = body[0]

@@ -148,6 +148,33 @@ def test_the_schedule_of_a_long_graph_is_short_and_its_nodes_fire_together():
     assert together > 0.99 * naive(4096, 4098).firings
 
 
+def with_a_flag(graph: Graph) -> Graph:
+    """The graph with a node that folds all firings of its first one into one token at the end."""
+    first = graph.nodes[0]
+    nodes = (Node("fold", first.firings, latency=3), Node("flag", 1))
+    edges = (
+        Edge("fold", first.name, "fold", ONE, ONE),
+        Edge("flag", "fold", "flag", Rate.last_of(first.firings), ONE),
+    )
+    return Graph((*graph.nodes, *nodes), (*graph.edges, *edges))
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_fold_over_the_whole_run_keeps_neither_loops_nor_periods_from_being_found(
+    graph: Graph, statistics: bool
+):
+    flagged = with_a_flag(graph)
+    steps, more = (list(Scheduler(each).run().steps()) for each in (graph, flagged))
+    assert len(more) <= len(steps) + 1
+    whole = simulate(flagged, skip=False, statistics=statistics)
+    with patch.object(native, "CHUNK", 1):
+        fast = simulate(flagged, statistics=statistics)
+    assert fast.skipped_firings > flagged.firings // 2
+    assert apart_from_skipping(fast) == whole
+    assert simulate(flagged, backend="numpy", statistics=statistics) == whole
+
+
 def test_a_deadlock_is_found_without_running():
     with pytest.raises(DeadlockError) as error, patch.object(native, "driver", None):
         simulate(naive(4096, 4095))
