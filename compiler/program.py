@@ -26,6 +26,7 @@ from dfc.workload import Workload
 if TYPE_CHECKING:
     from dfc.frontends import Traced
     from dfc.runtime.report import Report
+    from dfc.runtime.simulator import Estimate
 
 
 @dataclass(repr=False)
@@ -142,6 +143,12 @@ class Program:
         from dfc.simulation import simulate
 
         return simulate(self, fallback_rate)
+
+    def estimate(self, fallback_rate: float = 0.0) -> "Estimate":
+        """The same run in closed form, for searches: about its time and energy, and a time that is never above it."""
+        from dfc.simulation import estimate
+
+        return estimate(self, fallback_rate)
 
     def save(self, path: str | Path) -> None:
         """Write the program and its weights to one file, for `dfc.load`."""

@@ -41,6 +41,10 @@ class Report(Row):
     """What its file and the overrides state, by dotted key."""
     cycles: int
     """Ticks of the target's clock, from the first issue to the last event."""
+    bound_cycles: int = 0
+    """What the resource that is taken longest is taken, call by call: no schedule of the same ops is below it."""
+    bound_by: str = ""
+    """That resource: a unit, a port, a channel, or `control`."""
     latency_s: float
     """The same in seconds."""
     energy_j: float

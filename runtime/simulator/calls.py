@@ -1,7 +1,7 @@
 """Calls of a module at program level on its target."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from xdsl.dialects.builtin import ModuleOp
@@ -10,6 +10,7 @@ from dfc.runtime.errors import ExecutionError
 from dfc.runtime.graph import EdgeRun
 from dfc.runtime.machine import Target, target_of
 from dfc.runtime.simulator.engine import CallTime, Engine
+from dfc.runtime.simulator.estimate import Estimator
 from dfc.runtime.simulator.plan import Plan, Values, issues
 from dfc.runtime.simulator.planner import Planner
 from dfc.runtime.simulator.record import Recorder, Timeline
@@ -43,22 +44,34 @@ class Simulator:
         self.planner = Planner(module, self.target, fallback_rate == 1)
         self.fallen = Planner(module, self.target, True)
         self.engine = Engine(self.target)
+        self.estimator = Estimator(self.target)
 
     def call(
         self, function: str, controls: Mapping[int, int] | None = None
     ) -> CallTime:
         """The time of a call on an idle machine, by max-plus maps: exact, and skipping what repeats."""
-        found = self._call(self.planner, function, controls)
+        return self._mean(self.engine.call, function, controls or {})
+
+    def estimate(
+        self, function: str, controls: Mapping[int, int] | None = None
+    ) -> CallTime:
+        """About the time of that call, in closed form: a few rounds of each loop, and no parts."""
+        return self._mean(self.estimator.call, function, controls or {})
+
+    def _mean(
+        self,
+        timed: Callable[[Plan, Values], CallTime],
+        function: str,
+        controls: Mapping[int, int],
+    ) -> CallTime:
+        """The time of a call, with branches on data taken in their share of the calls."""
+        plan = self.planner.plan(function)
+        found = timed(plan, values_of_call(plan, controls))
         if self.fallback_rate in (0, 1) or not self.planner.data_branches:
             return found
-        other = self._call(self.fallen, function, controls)
+        fallen = self.fallen.plan(function)
+        other = timed(fallen, values_of_call(fallen, controls))
         return blended(found, other, self.fallback_rate)
-
-    def _call(
-        self, planner: Planner, function: str, controls: Mapping[int, int] | None
-    ) -> CallTime:
-        plan = planner.plan(function)
-        return self.engine.call(plan, values_of_call(plan, controls or {}))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -106,8 +119,9 @@ def blended(first: CallTime, second: CallTime, rate: float) -> CallTime:
     cycles = round(first.cycles + rate * (second.cycles - first.cycles))
     composition = mixed(first.composition, second.composition, rate)
     parts = {key: round(ticks) for key, ticks in composition.items()}
-    largest = max(parts, key=lambda key: parts[key])
-    parts[largest] += cycles - sum(parts.values())
+    if parts:
+        largest = max(parts, key=lambda key: parts[key])
+        parts[largest] += cycles - sum(parts.values())
     counters = mixed(first.counters, second.counters, rate)
     return CallTime(cycles, Counter(parts), counters)
 

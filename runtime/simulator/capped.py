@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 from dfc.runtime.machine import Number, Target, capped_scale
 from dfc.runtime.report import Report
+from dfc.runtime.simulator.estimate_report import Estimate
+
+Run = TypeVar("Run", Report, Estimate)
 
 
-def below_cap(run: Callable[[Target], Report], target: Target) -> Report:
+def below_cap(run: Callable[[Target], Run], target: Target) -> Run:
     """
-    The report of a run, slowed by the clock where it would draw more than `power.cap_w` on average.
+    A run's report or estimate, slowed by the clock where it would draw more than `power.cap_w` on average.
 
     The program is the same at every clock. Raises `TargetError` where no clock meets the cap.
     """
@@ -32,7 +36,7 @@ def below_cap(run: Callable[[Target], Report], target: Target) -> Report:
     return slow.model_copy(update={"notes": (*slow.notes, note)})
 
 
-def watts(report: Report) -> float:
+def watts(report: Report | Estimate) -> float:
     """Average power of a run; none of one that takes no time."""
     return report.energy_j / report.latency_s if report.latency_s else 0.0
 

@@ -53,16 +53,8 @@ def simulate_language_model(
     simulator = Simulator(module, target, fallback_rate)
     target = simulator.target
     steps = contexts_of(prefill, decode, context)
-    _check_length(simulator, prefill, steps)
-    entries = (*((PREFILL,) if prefill else ()), *((DECODE,) if steps else ()))
-    for entry in entries:
-        if entry not in simulator.planner.functions:
-            raise ModelError(
-                f"expected a language model with `@{entry}`, the module has"
-                f" {', '.join(simulator.planner.functions)}"
-            )
-    asked = [_at(simulator, PREFILL, 0)] if prefill else []
-    asked += [_at(simulator, DECODE, position) for position in steps]
+    asked = asked_of(simulator, prefill, steps)
+    entries = tuple(dict.fromkeys(each.function for each in asked))
     calls = [simulator.call(each.function, each.controls) for each in asked]
     first, later = (calls[:1], calls[1:]) if prefill else ([], calls)
     report = summarise(
@@ -81,6 +73,21 @@ def simulate_language_model(
             **_decode_figures(simulator, steps, later, batch),
         }
     )
+
+
+def asked_of(
+    simulator: Simulator, prefill: int | None, steps: Sequence[int]
+) -> list[Asked]:
+    """The calls of a run: the prompt, and a decode step at each position; an error where it cannot be run."""
+    _check_length(simulator, prefill, steps)
+    for entry in (*((PREFILL,) if prefill else ()), *((DECODE,) if steps else ())):
+        if entry not in simulator.planner.functions:
+            raise ModelError(
+                f"expected a language model with `@{entry}`, the module has"
+                f" {', '.join(simulator.planner.functions)}"
+            )
+    asked = [_at(simulator, PREFILL, 0)] if prefill else []
+    return asked + [_at(simulator, DECODE, position) for position in steps]
 
 
 def _check_length(

@@ -11,6 +11,7 @@ from dfc.runtime.machine import Target, link_rates
 from dfc.runtime.machine.access import channel_names
 from dfc.runtime.machine.values import target_values
 from dfc.runtime.report import FifoRow, KernelRow, Report, TierRow, Traffic, UnitRow
+from dfc.runtime.simulator.bound import bound_of, joined
 from dfc.runtime.simulator.engine import CallTime, resource_names
 from dfc.runtime.simulator.maxplus import Composition, add_counters
 from dfc.runtime.simulator.timing import Category
@@ -112,10 +113,13 @@ def summarise(
     """The report of calls that follow each other; `fifos` by kernel and name are those of its graphs."""
     energy = Energy(target)
     whole = total(calls)
+    bound = joined(bound_of(target, call.counters) for call in calls)
     return Report(
         target=target.name,
         target_values=target_values(target),
         cycles=whole.cycles,
+        bound_cycles=bound.cycles,
+        bound_by=bound.resource,
         latency_s=whole.cycles / float(target.ticks_per_second),
         energy_j=energy.joules(whole),
         energy_parts_j=energy.parts(whole),
