@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dfc.comparison import Difference, compare, identical
+from dfc.dialects.socket import sockets_of
 from dfc.entries import check_entries
 from dfc.errors import ExecutionError, InputError
 from dfc.random_inputs import (
@@ -17,7 +18,7 @@ from dfc.random_inputs import (
     random_arguments,
     random_weights,
 )
-from dfc.runtime.interpreter import KernelHook, run, sockets_of
+from dfc.runtime.interpreter import KernelHook, run
 from dfc.runtime.interpreter.dtypes import Array
 
 Key = tuple[str, tuple[str, ...]]

@@ -7,16 +7,19 @@ its values are buffers.
 """
 
 from collections.abc import Sequence
+from math import prod
 
 from xdsl.dialects.builtin import (
     FlatSymbolRefAttr,
     IntegerAttr,
     MemRefType,
+    ModuleOp,
     StringAttr,
     SymbolRefAttr,
     TensorType,
     i64,
 )
+from xdsl.dialects.shard import AllReduceOp, GridOp
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -30,6 +33,7 @@ from xdsl.irdl import (
     var_operand_def,
 )
 from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
 
 from dfc.dialects.accel import EventType
 from dfc.dialects.utils import (
@@ -238,17 +242,26 @@ class ExchangeOp(IRDLOperation):
         return made
 
 
-Collective = AllGatherOp | ReduceScatterOp | SendOp
-"""The collectives on values that are not in xDSL's `shard`."""
+def sockets_of(module: ModuleOp) -> int:
+    """How many sockets run a module: one, or as many as its grid has."""
+    grids = [op for op in module.ops if isinstance(op, GridOp)]
+    if len(grids) > 1:
+        raise VerifyException(f"expected one `shard.grid` at most, got {len(grids)}")
+    return prod(grids[0].shape.get_values()) if grids else 1
+
+
+COLLECTIVES = (AllReduceOp, AllGatherOp, ReduceScatterOp, SendOp)
+"""The collectives on values; each has one operand and one result."""
 
 Socket = Dialect("socket", [AllGatherOp, ReduceScatterOp, SendOp, ExchangeOp], [])
 
 __all__ = [
+    "COLLECTIVES",
     "KINDS",
     "AllGatherOp",
-    "Collective",
     "ExchangeOp",
     "ReduceScatterOp",
     "SendOp",
     "Socket",
+    "sockets_of",
 ]

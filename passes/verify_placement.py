@@ -30,7 +30,7 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from dfc.dialects import accel, stream, tier
+from dfc.dialects import accel, socket, stream, tier
 from dfc.passes.analysis.branches import timed
 from dfc.passes.analysis.edge_plan import home_tier, reaches, unit_of
 from dfc.passes.analysis.fabric_graph import fabric_of
@@ -153,7 +153,7 @@ class FunctionCheck:
                 yield from self._users(op.results[0])
             elif isinstance(op, accel.KernelOp):
                 yield op, use.index < len(op.inputs)
-            elif isinstance(op, tier.CopyOp):
+            elif isinstance(op, tier.CopyOp | socket.ExchangeOp):
                 yield op, use.index == 0
             else:
                 yield op, isinstance(op, ReturnOp | memref.LoadOp)

@@ -20,6 +20,7 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from dfc.dialects import accel, attention
+from dfc.dialects.socket import COLLECTIVES
 from dfc.passes.analysis.branches import branch_kernels, branch_results, timed
 from dfc.passes.analysis.functions import argument_attributes, is_private
 from dfc.passes.analysis.graph_places import fail
@@ -130,6 +131,8 @@ class FunctionBuffers:
             self._call(op)
         elif isinstance(op, attention.KvWriteOp):
             self._kv_write(op)
+        elif isinstance(op, COLLECTIVES):
+            self._collective(op)
         elif isinstance(op, ReturnOp):
             self._return(op)
         elif isinstance(op, Reshape):
@@ -157,6 +160,12 @@ class FunctionBuffers:
         for value in (*op.inputs, *op.outputs):
             if value in self.of:
                 self.of[value].kernels[op] = None
+
+    def _collective(self, op: Operation) -> None:
+        """What goes between sockets stands with the host on both sides."""
+        (result,) = op.results
+        self.of[op.operands[0]].pinned = True
+        self._add(result, value_name(result) or op.name, self.time[op]).pinned = True
 
     def _branch(self, op: scf.IfOp) -> None:
         """The kernel in a branch writes over what the branch gives without it."""

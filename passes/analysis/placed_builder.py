@@ -13,9 +13,11 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, attention, stream, tier
+from dfc.dialects.socket import COLLECTIVES
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.block_arguments import append_arguments, erase_arguments
 from dfc.passes.analysis.branches import branch_kernels, branch_results
+from dfc.passes.analysis.exchanges import exchange
 from dfc.passes.analysis.fabric_graph import placed_graph
 from dfc.passes.analysis.function_buffers import (
     Buffer,
@@ -138,6 +140,11 @@ class PlacedBuilder:
             self._call(op)
         elif isinstance(op, attention.KvWriteOp):
             self._kv_write(op)
+        elif isinstance(op, COLLECTIVES):
+            source, (result,) = self.values[op.operands[0]], op.results
+            self.values[result] = self.memrefs[self.found.of[result]]
+            made = exchange(op, source, self.values[result])
+            self.builder.insert(made).attributes |= op.attributes
         elif isinstance(op, tensor.EmptyOp):
             self.values[op.tensor] = self.memrefs[self.found.of[op.tensor]]
         elif isinstance(op, tensor.ExtractSliceOp):

@@ -12,7 +12,7 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from dfc.dialects import accel, tier
+from dfc.dialects import accel, socket, tier
 from dfc.passes.analysis.branches import branch_kernels
 from dfc.passes.analysis.event_order import (
     End,
@@ -78,7 +78,7 @@ class ProgramBuilder:
             held = None if unit is None else FabricPlan(op, unit)
             self.kernels[op] = held or kernel_plan(op)
             return self.kernels[op].plan
-        if isinstance(op, tier.CopyOp):
+        if isinstance(op, tier.CopyOp | socket.ExchangeOp):
             source, target = region_of(op.source), region_of(op.target)
             starts = (Start(source, False, 0), Start(target, True, 0))
             ends = (End(source, False, (0,)), End(target, True, (0,)))
@@ -179,6 +179,11 @@ class _FunctionBuilder:
             op.detach()
             op.erase()
             return [copy.event]
+        if isinstance(op, socket.ExchangeOp):
+            exchange = builder.insert(op.behind(groups[0]))
+            op.detach()
+            op.erase()
+            return [exchange.event]
         assert isinstance(op, CallOp)
         return self._call(op, groups, builder)
 

@@ -4,6 +4,5 @@ from dfc.runtime.interpreter.entry import run
 from dfc.runtime.interpreter.hook import KernelCall, KernelHook
 from dfc.runtime.interpreter.machine import Machine
 from dfc.runtime.interpreter.memory import View
-from dfc.runtime.interpreter.socket import sockets_of
 
-__all__ = ["KernelCall", "KernelHook", "Machine", "View", "run", "sockets_of"]
+__all__ = ["KernelCall", "KernelHook", "Machine", "View", "run"]

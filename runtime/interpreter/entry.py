@@ -14,6 +14,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.interpreter import InterpreterFunctions
 from xdsl.ir import Attribute
 
+from dfc.dialects.socket import sockets_of
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.accel import AccelFunctions
 from dfc.runtime.interpreter.arith import ArithFunctions, ElementwiseFunctions
@@ -28,7 +29,7 @@ from dfc.runtime.interpreter.meeting import Meeting
 from dfc.runtime.interpreter.memref import MemrefFunctions
 from dfc.runtime.interpreter.naming import strings
 from dfc.runtime.interpreter.sharing import given_to, together
-from dfc.runtime.interpreter.socket import SocketFunctions, sockets_of
+from dfc.runtime.interpreter.socket import SocketFunctions
 from dfc.runtime.interpreter.stream import StreamFunctions
 from dfc.runtime.interpreter.tensor import TensorFunctions
 from dfc.runtime.interpreter.ternary import TernaryFunctions

@@ -1,12 +1,11 @@
 """`socket`, and what `shard` has: collectives on values and on modelled memories."""
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import shard
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -29,14 +28,6 @@ REDUCTIONS: dict[shard.ReductionKind, Callable[[Array, Array], Array]] = {
     shard.ReductionKind.MIN: np.minimum,
     shard.ReductionKind.PRODUCT: np.multiply,
 }
-
-
-def sockets_of(module: ModuleOp) -> int:
-    """How many sockets run a module: one, or as many as its grid has; raises for two grids."""
-    grids = [op for op in module.ops if isinstance(op, shard.GridOp)]
-    if len(grids) > 1:
-        raise ExecutionError(f"expected one `shard.grid` at most, got {len(grids)}")
-    return prod(grids[0].shape.get_values()) if grids else 1
 
 
 def reduced(values: Sequence[Array], by: Callable[[Array, Array], Array]) -> Array:

@@ -42,6 +42,7 @@ def resource_names(target: Target) -> tuple[str, ...]:
         *(f"unit.{name}" for name in target.unit),
         *(f"port.{name}" for name in target.port),
         *(channel for name in target.tier for channel in channel_names(target, name)),
+        *(() if target.network is None else ("network",)),
     )
 
 

@@ -8,7 +8,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Operation, SSAValue
 
-from dfc.dialects import accel, tier
+from dfc.dialects import accel, socket, tier
 from dfc.runtime.machine.structure import value_bytes
 from dfc.runtime.report.recording import Flow
 
@@ -93,7 +93,7 @@ def steps_of(function: func.FuncOp) -> Iterator[Use | func.CallOp]:
         match op:
             case func.CallOp():
                 yield op
-            case tier.CopyOp():
+            case tier.CopyOp() | socket.ExchangeOp():
                 yield Use(root_of(op.source), writes=False)
                 yield Use(root_of(op.target), writes=True)
             case accel.LaunchOp():

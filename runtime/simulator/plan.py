@@ -22,7 +22,7 @@ class Compute:
 
 @dataclass
 class Issue:
-    """A copy, launch or configure: its time for the control values it depends on, remembered."""
+    """A copy, launch, collective or configure: its time for the control values it depends on, remembered."""
 
     name: str
     kernel: str

@@ -7,10 +7,11 @@ from xdsl.dialects import func, scf
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from dfc.dialects import accel, tier
+from dfc.dialects import accel, socket, tier
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.machine import Target
 from dfc.runtime.simulator.control import function_of, is_control
+from dfc.runtime.simulator.exchange import exchange_timing
 from dfc.runtime.simulator.needs import Needs, launch_needs, reads_data
 from dfc.runtime.simulator.plan import (
     Body,
@@ -35,6 +36,9 @@ from dfc.runtime.simulator.timing import (
     issue_ticks,
     launch_timing,
 )
+
+Issued = accel.LaunchOp | tier.CopyOp | socket.ExchangeOp | accel.ConfigureOp
+"""What the control processor issues."""
 
 IGNORED = ("memref.", "tier.alloc", "arith.", "builtin.", "affine.")
 TIMED_MEMREF = ("memref.store", "memref.copy")
@@ -138,7 +142,7 @@ class _FunctionPlanner:
 
     def steps(self, op: Operation) -> Iterator[Step]:
         """The instructions of one op."""
-        if isinstance(op, accel.LaunchOp | tier.CopyOp | accel.ConfigureOp):
+        if isinstance(op, Issued):
             yield self.issue(op)
         elif isinstance(op, accel.WaitOp):
             yield Wait(self.registers(op.events))
@@ -169,9 +173,10 @@ class _FunctionPlanner:
             return True
         return op.name.startswith(IGNORED) and op.name not in TIMED_MEMREF
 
-    def issue(self, op: accel.LaunchOp | tier.CopyOp | accel.ConfigureOp) -> Issue:
-        """A copy, launch or configure."""
-        target, kernel = self.planner.target, self.label
+    def issue(self, op: Issued) -> Issue:
+        """A copy, launch, collective or configure."""
+        target = self.planner.target
+        kernel = op.kind.data if isinstance(op, socket.ExchangeOp) else self.label
         ticks, evidence = issue_ticks(target, op)
         needs = list(launch_needs(op)) if isinstance(op, accel.LaunchOp) else []
         return Issue(
@@ -247,6 +252,8 @@ def _name(op: Operation) -> str:
     """What to call an op in a record: its unit or its tiers, and its origin where it has one."""
     if isinstance(op, tier.CopyOp):
         what = f"copy {tier.tier_of(op.source)} to {tier.tier_of(op.target)}"
+    elif isinstance(op, socket.ExchangeOp):
+        what = op.kind.data
     elif isinstance(op, accel.LaunchOp | accel.ConfigureOp):
         what = f"{op.name.removeprefix('accel.')} {op.unit.data}"
     else:
@@ -258,12 +265,14 @@ def _name(op: Operation) -> str:
 def _model(
     target: Target,
     kernel: str,
-    op: accel.LaunchOp | tier.CopyOp | accel.ConfigureOp,
+    op: Issued,
     arguments: Sequence[SSAValue],
 ) -> Callable[[Values], Timing]:
     """The time of an op as a function of the values of the body arguments it depends on."""
     if isinstance(op, tier.CopyOp):
         return lambda _: copy_timing(target, kernel, op)
+    if isinstance(op, socket.ExchangeOp):
+        return lambda _: exchange_timing(target, kernel, op)
     if isinstance(op, accel.ConfigureOp):
         return lambda _: configure_timing(target, kernel, op)
 

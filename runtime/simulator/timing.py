@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Operation, SSAValue
 
-from dfc.dialects import accel, tier
+from dfc.dialects import accel, socket, tier
 from dfc.dialects.utils import element, shape
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.graph import EdgeRun
@@ -206,41 +206,48 @@ def _ways(
 
 
 def copy_timing(target: Target, kernel: str, op: tier.CopyOp) -> Timing:
-    """
-    The time of a copy: the longest of its lanes, then the latency of both tiers.
+    """The time of a copy: the longest of its lanes, then the latency of both tiers."""
+    ends = f"{tier.tier_of(op.source)} to {tier.tier_of(op.target)}"
+    return transfer_timing(target, kernel, op, {Counter("copies", kernel, ends): 1})
 
-    A tier that is read and written by one copy takes the time of both.
+
+def transfer_timing(
+    target: Target,
+    kernel: str,
+    op: tier.CopyOp | socket.ExchangeOp,
+    counters: dict[Counter, float],
+    link: Part | None = None,
+    delays: tuple[Part, ...] = (),
+) -> Timing:
+    """
+    What moving one buffer to another takes, over a link where there is one between the tiers.
+
+    The lanes are taken for the longest of their times; a tier that is read and written takes the
+    time of both. The delays and the latencies of the tiers come behind. Bytes and energies are
+    added to `counters`.
     """
     source, goal = tier.tier_of(op.source), tier.tier_of(op.target)
     sides = (
         (op.source, source, _ways(target, source, "read", goal, op.source), "read"),
         (op.target, goal, _ways(target, goal, "write", source, op.target), "written"),
     )
-    ticks: dict[str, Fraction] = {}
-    lanes: dict[str, Lane] = {}
-    counters: dict[Counter, float] = {
-        Counter("copies", kernel, f"{source} to {goal}"): 1
-    }
+    taken: dict[str, Part] = {} if link is None else {link.resource: link}
     for value, place, used, name in sides:
         size = burst_bytes(value, target.tier[place].burst_bytes.value)
         for lane, least in used:
-            taken = max(lane.ticks(size), least)
-            ticks[lane.resource] = ticks.get(lane.resource, Fraction()) + taken
-            lanes[lane.resource] = lane
+            before = taken[lane.resource].ticks if lane.resource in taken else 0
+            ticks = before + max(lane.ticks(size), least)
+            taken[lane.resource] = Part(ticks, "transfer", lane.numbers, lane.resource)
         _add_bytes(counters, target, Counter(name, kernel, place), size)
-    slowest = max(ticks, key=lambda name: ticks[name], default=None)
-    parts: list[Part] = []
-    if slowest is not None:
-        numbers = lanes[slowest].numbers
-        parts.append(Part(ticks[slowest], "transfer", numbers, slowest))
-    terms = round_up((*parts, *_delays(target, source, goal)))
-    held = terms[: len(parts)]
-    for name in lanes:
+    parts = [max(taken.values(), key=lambda part: part.ticks)] if taken else []
+    terms = round_up((*parts, *delays, *_delays(target, source, goal)))
+    held = [term for term in terms[: len(parts)] if term.what == "transfer"]
+    for name in taken:
         counters[Counter("busy", kernel, name)] = sum(term.cycles for term in held)
     return Timing(
-        holds=tuple(lanes),
-        spent=_spent(kernel, f"tier.{source}", held),
-        tail_spent=_spent(kernel, f"tier.{source}", terms[len(parts) :]),
+        holds=tuple(taken),
+        spent=_spent(kernel, f"tier.{source}", tuple(held)),
+        tail_spent=_spent(kernel, f"tier.{source}", terms[len(held) :]),
         counters=counters,
     )
 
@@ -267,7 +274,7 @@ def issue_ticks(target: Target, op: Operation) -> tuple[int, str]:
     """What issuing an op takes the control processor, and the evidence."""
     number = (
         target.control.copy_cycles
-        if isinstance(op, tier.CopyOp)
+        if isinstance(op, tier.CopyOp | socket.ExchangeOp)
         else target.control.launch_cycles
     )
     return number.value, weakest((number,))

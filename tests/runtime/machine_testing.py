@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from xdsl.context import Context
-from xdsl.dialects import arith, func, linalg, math, memref, scf, tensor
+from xdsl.dialects import arith, func, linalg, math, memref, scf, shard, tensor
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.parser import Parser
 
 from dfc.dialects.accel import Accel
 from dfc.dialects.attention import Attention
+from dfc.dialects.socket import Socket
 from dfc.dialects.stream import Stream
 from dfc.dialects.ternary import Ternary
 from dfc.dialects.tier import Tier
@@ -17,7 +18,8 @@ from dfc.runtime.machine import Access, Cost, Target
 
 DIALECTS = (
     *(Builtin, func.Func, arith.Arith, math.Math, linalg.Linalg, tensor.Tensor),
-    *(memref.MemRef, scf.Scf, Accel, Attention, Stream, Ternary, Tier),
+    *(memref.MemRef, scf.Scf, shard.Shard, Accel, Attention, Socket, Stream),
+    *(Ternary, Tier),
 )
 
 

@@ -6,9 +6,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.universe import Universe
+from xdsl.utils.exceptions import VerifyException
 
+from dfc.dialects.socket import sockets_of
 from dfc.runtime.errors import ExecutionError
-from dfc.runtime.interpreter import KernelHook, run, sockets_of
+from dfc.runtime.interpreter import KernelHook, run
 
 
 def parse(text: str) -> ModuleOp:
@@ -197,7 +199,7 @@ func.func @main(%x: tensor<2xi64> {socket.dim = 0 : i64}, %y: tensor<4xf32>) -> 
 
 def test_a_module_has_one_grid():
     text = "shard.grid @a(shape = 2)\nshard.grid @b(shape = 2)"
-    with pytest.raises(ExecutionError, match=r"expected one `shard.grid` at most"):
+    with pytest.raises(VerifyException, match=r"expected one `shard.grid` at most"):
         sockets_of(parse(text))
 
 

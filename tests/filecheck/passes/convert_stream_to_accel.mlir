@@ -176,3 +176,23 @@ builtin.module attributes {accel.target = "tiny-npu"} {
     func.return %y : memref<4x8xf32, "ddr">
   }
 }
+
+// -----
+
+// A collective starts after what it reads is there, like a copy.
+// CHECK-LABEL: func.func @exchanges
+// CHECK-NEXT:    [[A:%[a-z0-9_]+]] = tier.alloc
+// CHECK-NEXT:    [[B:%[a-z0-9_]+]] = tier.alloc
+// CHECK-NEXT:    [[SUM:%[a-z0-9_]+]] = socket.exchange "all-reduce" %x to [[A]] {dfc.origin = "o:sum"}
+// CHECK-NEXT:    [[ALL:%[a-z0-9_]+]] = socket.exchange "all-gather" [[A]] to [[B]] dim 1 after([[SUM]])
+// CHECK-NEXT:    accel.wait [[ALL]]
+builtin.module attributes {accel.target = "sn40l-node"} {
+  shard.grid @sockets(shape = 8)
+  func.func @exchanges(%x: memref<2x8xbf16, "hbm">) -> memref<2x64xbf16, "hbm"> {
+    %a = tier.alloc offset 0 : memref<2x8xbf16, "hbm">
+    %b = tier.alloc offset 64 : memref<2x64xbf16, "hbm">
+    %s = socket.exchange "all-reduce" %x to %a {dfc.origin = "o:sum"} : memref<2x8xbf16, "hbm"> to memref<2x8xbf16, "hbm">
+    %t = socket.exchange "all-gather" %a to %b dim 1 : memref<2x8xbf16, "hbm"> to memref<2x64xbf16, "hbm">
+    func.return %b : memref<2x64xbf16, "hbm">
+  }
+}

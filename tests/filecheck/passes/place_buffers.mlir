@@ -175,3 +175,25 @@ builtin.module attributes {accel.target = "tiny-npu"} {
     func.return %4 : tensor<4x8xf32>
   }
 }
+
+// -----
+
+// A collective goes from buffer to buffer, both with the host.
+// CHECK-LABEL: func.func @exchanges
+// CHECK-SAME:      %x: memref<2x8xbf16, "hbm">
+// CHECK-DAG:     [[SUM:%[a-z0-9_]+]] = tier.alloc offset {{[0-9]+}} : memref<2x8xbf16, "hbm">
+// CHECK-DAG:     [[ALL:%[a-z0-9_]+]] = tier.alloc offset {{[0-9]+}} : memref<2x64xbf16, "hbm">
+// CHECK:         socket.exchange "all-reduce" %x to [[SUM]] {dfc.origin = "o:sum"} : memref<2x8xbf16, "hbm"> to memref<2x8xbf16, "hbm">
+// CHECK-NEXT:    socket.exchange "all-gather" [[SUM]] to [[ALL]] dim 1
+// CHECK-NEXT:    socket.exchange "reduce-scatter" [[ALL]] to [[PART:%[a-z0-9_]+]] dim 1
+// CHECK-NEXT:    socket.exchange "send" [[PART]] to %{{[a-z0-9_]+}} sender 0 receiver 3
+builtin.module attributes {accel.target = "sn40l-node"} {
+  shard.grid @sockets(shape = 8)
+  func.func @exchanges(%x: tensor<2x8xbf16>) -> tensor<2x8xbf16> {
+    %sum = shard.all_reduce %x on @sockets {dfc.origin = "o:sum"} : tensor<2x8xbf16> -> tensor<2x8xbf16>
+    %all = socket.all_gather %sum on @sockets dim 1 : tensor<2x8xbf16> -> tensor<2x64xbf16>
+    %part = socket.reduce_scatter %all on @sockets dim 1 : tensor<2x64xbf16> -> tensor<2x8xbf16>
+    %y = socket.send %part on @sockets from 0 to 3 : tensor<2x8xbf16> -> tensor<2x8xbf16>
+    func.return %y : tensor<2x8xbf16>
+  }
+}
