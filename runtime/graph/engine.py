@@ -1,5 +1,6 @@
 """The exact cycles of a graph under the firing rule: the entry to the engine."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Literal
 
@@ -30,7 +31,12 @@ def simulate(
     that is not one, `DeadlockError`.
     """
     graph.balanced()
-    schedule = Scheduler(graph).run()
+    trimmed = graph.trimmed()
+    schedule = Scheduler(trimmed).run()
     if backend == "mlir" or (backend == "auto" and find_spec("torch_mlir")):
-        return NativeRun(graph, schedule, statistics).run(skip)
-    return ArrayRun(graph, schedule, statistics).run()
+        run = NativeRun(trimmed, schedule, statistics).run(skip)
+    else:
+        run = ArrayRun(trimmed, schedule, statistics).run()
+    depths = {edge.name: edge.depth for edge in graph.edges}
+    edges = tuple(replace(edge, depth=depths[edge.name]) for edge in run.edges)
+    return replace(run, edges=edges)

@@ -6,11 +6,14 @@ the firing and on nothing else, which is what makes the times of a graph a perio
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
 from dfc.runtime.errors import DfcError
+
+LATEST = 1 << 61
+"""The last cycle that the engine counts to."""
 
 
 class GraphError(DfcError):
@@ -143,12 +146,31 @@ class Graph:
         """The node of this name."""
         return self.nodes[self.place[name]]
 
+    def tokens(self, edge: Edge) -> int:
+        """Tokens that an edge carries in all, without the initial ones."""
+        return edge.produce.total(self.node(edge.source).firings)
+
+    def trimmed(self) -> "Graph":
+        """The graph with no FIFO deeper than all its tokens need: it runs the same, in less memory."""
+        edges = tuple(
+            edge
+            if edge.depth is None
+            else replace(edge, depth=min(edge.depth, self._room(edge)))
+            for edge in self.edges
+        )
+        return replace(self, edges=edges)
+
+    def _room(self, edge: Edge) -> int:
+        """The depth with which an edge has room for all its tokens."""
+        return max(1, edge.initial + self.tokens(edge))
+
     def balanced(self) -> None:
         """Check names, depths, times and that every edge carries as many tokens as its target takes."""
         expect_names("node", [node.name for node in self.nodes])
         expect_names("edge", [edge.name for edge in self.edges])
         for node in self.nodes:
             expect_node(node)
+        expect_countable(self.nodes)
         for edge in self.edges:
             self._expect_edge(edge)
 
@@ -167,7 +189,7 @@ class Graph:
             raise GraphError(
                 f"expected a depth of at least {least} for `{edge.name}`, got {edge.depth}"
             )
-        given = edge.produce.total(self.node(edge.source).firings)
+        given = self.tokens(edge)
         taken = edge.consume.total(self.node(edge.target).firings)
         if given != taken:
             raise GraphError(
@@ -196,3 +218,15 @@ def expect_node(node: Node) -> None:
             raise GraphError(
                 f"expected {what} of at least {least} for `{node.name}`, got {value}"
             )
+
+
+def expect_countable(nodes: Sequence[Node]) -> None:
+    """Check that even with one firing after the other no cycle is too late to be counted."""
+    spent = {node.name: node.firings * max(node.interval, node.delay) for node in nodes}
+    latest = sum(spent.values())
+    if latest > LATEST:
+        slowest = max(spent, key=lambda name: spent[name])
+        raise GraphError(
+            f"expected firings of at most {LATEST} cycles one after the other,"
+            f" got {latest}, most of them of `{slowest}`"
+        )

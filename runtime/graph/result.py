@@ -118,7 +118,11 @@ def busy(node: Node, last: int, cycles: int) -> int:
 
 def edge_run(graph: Graph, edge: Edge, words: Sequence[int]) -> EdgeRun:
     """An edge from its words in the state."""
-    tokens = edge.produce.total(graph.node(edge.source).firings)
     return EdgeRun(
-        edge.name, edge.depth, words[PEAK], tokens, words[STARVED], words[BLOCKED]
+        edge.name,
+        edge.depth,
+        words[PEAK],
+        graph.tokens(edge),
+        words[STARVED],
+        words[BLOCKED],
     )

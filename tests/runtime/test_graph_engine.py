@@ -1,6 +1,7 @@
 """How the engine gets to its results: schedules, periods, memory, and without compiled code."""
 
 from dataclasses import replace
+from typing import Literal
 from unittest.mock import patch
 
 import pytest
@@ -216,6 +217,23 @@ def test_stalls_are_on_both_ends_of_an_edge():
     # idle: b in cycle 0 only, and its last interval goes beyond the end
     assert run.nodes[1].utilisation == pytest.approx(16 / 17)
     assert run.nodes[0].utilisation == pytest.approx(6 / 17)
+
+
+@pytest.mark.parametrize("backend", ["mlir", "numpy"])
+def test_a_fifo_takes_memory_for_the_tokens_there_are(
+    backend: Literal["mlir", "numpy"],
+):
+    deep = 1 << 60
+    graph = Graph(
+        (Node("a", 9), Node("b", 9, interval=2)),
+        (Edge("e", "a", "b", ONE, ONE, deep, 1),),
+    )
+    run = simulate(graph, backend=backend)
+    assert run.edges[0].depth == deep
+    free = replace(graph, edges=(replace(graph.edges[0], depth=None),))
+    assert run.cycles == simulate(free).cycles
+    # b fires at cycles 0, 2, 4, ...: when a fires last, at 8, it has freed those of 0, 2, 4 and 6
+    assert run.edges[0].peak_occupancy == 1 + 9 - 4
 
 
 def test_equal_steps_are_compiled_once():

@@ -70,6 +70,11 @@ def test_rates_that_do_not_balance_name_the_edge():
             Graph((Node("a", 1, interval=0),), ()),
             "expected an interval of at least 1 for `a`, got 0",
         ),
+        (
+            Graph((Node("a", 8), Node("b", 2, interval=1 << 60)), ()),
+            "expected firings of at most 2305843009213693952 cycles one after the other,"
+            " got 2305843009213693960, most of them of `b`",
+        ),
     ],
 )
 def test_a_graph_that_is_none_says_why(graph: Graph, message: str):
