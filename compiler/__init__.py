@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfc.api import compile as compile
+    from dfc.api import estimate as estimate
     from dfc.api import simulate as simulate
     from dfc.frontends.preparation import prepare as prepare
     from dfc.frontends.preparation import ternarize as ternarize
@@ -12,14 +13,17 @@ if TYPE_CHECKING:
     from dfc.program import Program as Program
     from dfc.runtime.errors import DfcError as DfcError
     from dfc.runtime.report import Report as Report
+    from dfc.runtime.simulator import Estimate as Estimate
     from dfc.storage import load as load
 
 # Loaded on first use: `import dfc` alone must not import torch.
 PUBLIC = {
     "DfcError": "dfc.runtime.errors",
+    "Estimate": "dfc.runtime.simulator",
     "Program": "dfc.program",
     "Report": "dfc.runtime.report",
     "compile": "dfc.api",
+    "estimate": "dfc.api",
     "last_report": "dfc.graph_reports",
     "load": "dfc.storage",
     "prepare": "dfc.frontends.preparation",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dfc.frontends import Traced
     from dfc.runtime.report import Report
+    from dfc.runtime.simulator import Estimate
 
     Model = nn.Module | ExportedProgram | Path | str
 
@@ -78,11 +79,40 @@ def simulate(
     nothing is given); or steps at a `context`, on a cache that is filled already. Branches on data are
     taken in `fallback_rate` of the calls.
     """
+    workload = asked(prefill, decode, context, batch)
+    program = named(model, target, workload, dtype, overrides)
+    return program.simulate(fallback_rate)
+
+
+def estimate(
+    model: "Model",
+    target: str,
+    prefill: int | None = None,
+    decode: int | None = None,
+    context: int | Sequence[int] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    *,
+    overrides: Overrides | None = None,
+    fallback_rate: float = 0.0,
+) -> "Estimate":
+    """The run that `simulate` simulates for these arguments, in closed form, with a lower bound of its time."""
+    workload = asked(prefill, decode, context, batch)
+    program = named(model, target, workload, dtype, overrides)
+    return program.estimate(fallback_rate)
+
+
+def named(
+    model: "Model",
+    target: str,
+    workload: Workload | None,
+    dtype: str | None,
+    overrides: Overrides | None,
+) -> Program:
+    """The program of a model that is given by name or file."""
     if not isinstance(model, str) or is_text(model):
         raise InputError("expected the name of a model or of a file")
-    workload = asked(prefill, decode, context, batch)
-    program = load(model, target, workload, dtype=dtype, overrides=overrides)
-    return program.simulate(fallback_rate)
+    return load(model, target, workload, dtype=dtype, overrides=overrides)
 
 
 def asked(

@@ -1,7 +1,7 @@
 """`dfc compile`, `dfc run` and `dfc simulate`: a model on a target."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from dfc.cli_options import (
     overrides,
 )
 from dfc.cli_output import print_json, progress
+
+if TYPE_CHECKING:
+    from dfc.runtime.simulator import Estimate
 
 Context = Annotated[
     str | None,
@@ -160,6 +163,10 @@ def simulate(
     ] = 0.0,
     clock_scale: ClockScale = None,
     sets: Set = None,
+    closed_form: Annotated[
+        bool,
+        typer.Option("--estimate", help="Time in closed form, and its lower bound."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Simulate a model's time, energy and memory; weights are not needed."""
@@ -167,10 +174,14 @@ def simulate(
     check_suffix(page, ".html", ".json")
     check_suffix(trace, ".json")
     numbers = contexts(context)
+    if closed_form and (page, trace, output) != (None, None, None):
+        message = "it is printed, alone or with --json: leave out -o, --report, --trace"
+        raise typer.BadParameter(message, param_hint="--estimate")
     with progress():
-        from dfc.api import simulate
+        from dfc.api import estimate, simulate
+        from dfc.runtime.report import Report
 
-        report = simulate(
+        report = (estimate if closed_form else simulate)(
             model,
             target,
             prefill,
@@ -181,6 +192,8 @@ def simulate(
             overrides=overrides(sets, clock_scale),
             fallback_rate=fallback_rate,
         )
+        if not isinstance(report, Report):
+            return show_estimate(report, as_json)
         for path in (output, page):
             if path is not None:
                 report.save(path)
@@ -192,3 +205,13 @@ def simulate(
         from dfc.cli_report import print_report
 
         print_report(report)
+
+
+def show_estimate(found: "Estimate", as_json: bool) -> None:
+    """Print an estimate."""
+    if as_json:
+        print(found.to_json())
+    else:
+        from dfc.cli_report import print_estimate
+
+        print_estimate(found)

@@ -1,9 +1,13 @@
 """A simulation's report as tables."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from dfc.cli_output import print_table
 from dfc.runtime.report import KernelRow, Report, StepRow, UnitRow
+from dfc.runtime.simulator import Estimate
+
+Item = TypeVar("Item")
 
 MEGABYTE = 10**6
 WORTH_SAYING = 0.01
@@ -38,6 +42,28 @@ def print_report(report: Report) -> None:
         print(f"note: {note}")
 
 
+def print_estimate(found: Estimate) -> None:
+    """The figures of an estimate, and its calls."""
+    pairs: list[tuple[str, object]] = [
+        ("target", found.target),
+        ("time to first token, s", found.ttft_s),
+        ("decode, tokens/s", found.decode_tokens_per_s),
+        ("latency, s", found.latency_s),
+        ("cycles, about", found.cycles),
+        ("cycles, at least", found.bound_cycles),
+        ("energy, J", found.energy_j),
+    ]
+    rows = [(name, value) for name, value in pairs if value is not None]
+    print_table("", ("figure", "value"), rows)
+    print_table(
+        "Calls",
+        ("call", "cycles, about", "at least", "by"),
+        [(c.name, c.cycles, c.bound_cycles, c.bound_by) for c in ends(found.calls)],
+    )
+    for note in found.notes:
+        print(f"note: {note}")
+
+
 def figures(report: Report) -> list[tuple[str, object]]:
     """The totals, with their units; what does not apply is left out."""
     pairs: list[tuple[str, object]] = [
@@ -47,6 +73,7 @@ def figures(report: Report) -> list[tuple[str, object]]:
         ("tokens/J", report.tokens_per_j),
         ("latency, s", report.latency_s),
         ("cycles", report.cycles),
+        (f"cycles, at least (by {report.bound_by})", report.bound_cycles or None),
         ("energy, J", report.energy_j),
         ("of the time set by assumed numbers, %", percent(report.assumed_share)),
         ("of the time set by calibrated numbers, %", percent(report.calibrated_share)),
@@ -125,9 +152,7 @@ def busy_rows(rows: tuple[UnitRow, ...]) -> list[tuple[str, int, float]]:
 
 def print_steps(report: Report) -> None:
     """Decode steps side by side, with what their time went to and how that grows."""
-    steps = report.steps
-    if len(steps) > SHOWN_STEPS:
-        steps = (steps[0], steps[-1])
+    steps = ends(report.steps)
     rows: list[tuple[object, ...]] = [
         ("latency, s", *(step.latency_s for step in steps), ""),
         ("energy, J", *(step.energy_j for step in steps), ""),
@@ -139,6 +164,11 @@ def print_steps(report: Report) -> None:
     ]
     heads = [f"at {step.context:,}" for step in steps]
     print_table("Decode steps by context", ("", *heads, "growth"), rows)
+
+
+def ends(rows: tuple[Item, ...]) -> tuple[Item, ...]:
+    """All of a few rows; of many, the first and the last."""
+    return rows if len(rows) <= SHOWN_STEPS else (rows[0], rows[-1])
 
 
 def grown(steps: tuple[StepRow, ...], name: str | None) -> str:
