@@ -24,7 +24,7 @@ from xdsl.passes import ModulePass
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.graph_variants import graphs_of, variants_of
 from dfc.runtime.errors import DfcError
-from dfc.runtime.graph.schedule import Scheduler
+from dfc.runtime.graph.schedule import schedule_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,6 @@ class StreamVerifyDeadlockPass(ModulePass):
             for variant in variants_of(graph):
                 try:
                     variant.balanced()
-                    Scheduler(variant).run()
+                    schedule_of(variant.trimmed())
                 except DfcError as error:
                     fail(graph, str(error))

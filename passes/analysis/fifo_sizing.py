@@ -66,8 +66,8 @@ class Sizer:
         self.variants, self.much = variants, much
         self.edges = {edge.name: edge for edge in variants[0].edges}
         self.least = {n: max(least, e.initial) for n, e in self.edges.items()}
-        self._runs: dict[tuple[int, ...], list[Run | DeadlockError]] = {}
-        self.free = [self._unbounded(graph) for graph in variants]
+        self._runs: dict[tuple[int, tuple[int | None, ...]], Run | DeadlockError] = {}
+        self.free = [self._unbounded(variant) for variant in range(len(variants))]
         self.cycles = tuple(run.cycles for run in self.free)
 
     def run(self) -> Sizing:
@@ -85,15 +85,15 @@ class Sizer:
         )
         return Sizing(depths, self.cycles, reasons)
 
-    def _unbounded(self, graph: Graph) -> Run:
+    def _unbounded(self, variant: int) -> Run:
         """
-        The run with unbounded FIFOs; an error where not even these are enough.
+        The run of a variant with unbounded FIFOs; an error where not even these are enough.
 
         FIFOs in which room is never waited for are as good as unbounded, so only the others are made so.
         """
         depths: dict[str, int | None] = dict(self.least)
         while True:
-            found = attempt(graph, depths)
+            found = self._attempt(variant, depths)
             full = {name for name in full_fifos(found) if depths[name] is not None}
             if not full and isinstance(found, Run):
                 return found
@@ -123,12 +123,18 @@ class Sizer:
             held[edge.name] = max(held[edge.name], edge.peak_occupancy)
         return held
 
-    def _attempts(self, depths: Depths) -> list[Run | DeadlockError]:
-        """The run of each variant with these depths, or why there is none; each is made once."""
-        key = tuple(depths[name] for name in self.edges)
+    def _attempt(
+        self, variant: int, depths: Mapping[str, int | None]
+    ) -> Run | DeadlockError:
+        """The run of a variant with these depths, or why there is none; each is made once."""
+        key = variant, tuple(depths[name] for name in self.edges)
         if key not in self._runs:
-            self._runs[key] = [attempt(graph, depths) for graph in self.variants]
+            self._runs[key] = attempt(self.variants[variant], depths)
         return self._runs[key]
+
+    def _attempts(self, depths: Depths) -> list[Run | DeadlockError]:
+        """The run of each variant with these depths, or why there is none."""
+        return [self._attempt(at, depths) for at in range(len(self.variants))]
 
     def _held(self, depths: Depths) -> dict[str, int] | None:
         """What each FIFO held at most where every variant takes no longer, `None` where one does."""

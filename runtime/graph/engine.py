@@ -8,7 +8,7 @@ from dfc.runtime.graph.arrays import ArrayRun
 from dfc.runtime.graph.model import Graph
 from dfc.runtime.graph.native import NativeRun
 from dfc.runtime.graph.result import Run
-from dfc.runtime.graph.schedule import Scheduler
+from dfc.runtime.graph.schedule import schedule_of
 
 Backend = Literal["auto", "mlir", "numpy"]
 
@@ -32,7 +32,7 @@ def simulate(
     """
     graph.balanced()
     trimmed = graph.trimmed()
-    schedule = Scheduler(trimmed).run()
+    schedule = schedule_of(trimmed)
     if backend == "mlir" or (backend == "auto" and find_spec("torch_mlir")):
         run = NativeRun(trimmed, schedule, statistics).run(skip)
     else:

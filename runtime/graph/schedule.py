@@ -10,6 +10,7 @@ loops where the state comes back.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dfc.runtime.graph.deadlock import DeadlockError, Wait, circle
 from dfc.runtime.graph.model import Graph, Rate
@@ -17,6 +18,10 @@ from dfc.runtime.graph.steps import Action, Loop, Moves, Schedule, Step, repeate
 
 ALWAYS = 1 << 62
 """Firings for which a constant rate stays the same."""
+
+
+KEPT = 4
+"""Schedules kept for the next run of the same graph."""
 
 
 class Cursor:
@@ -265,6 +270,12 @@ class Scheduler:
         if sign > 0:
             return Wait(name, "token", edge.name, edge.source, edge.depth)
         return Wait(name, "room", edge.name, edge.target, edge.depth)
+
+
+@lru_cache(maxsize=KEPT)
+def schedule_of(graph: Graph) -> Schedule:
+    """The schedule of a graph that balances; `DeadlockError` where there is none."""
+    return Scheduler(graph).run()
 
 
 def consumers_first(graph: Graph) -> list[int]:

@@ -19,6 +19,7 @@ from dfc.runtime.graph import (
     engine,
     machine_code,
     native,
+    schedule,
     simulate,
 )
 from dfc.runtime.graph.native import NativeRun
@@ -234,6 +235,14 @@ def test_a_fifo_takes_memory_for_the_tokens_there_are(
     assert run.cycles == simulate(free).cycles
     # b fires at cycles 0, 2, 4, ...: when a fires last, at 8, it has freed those of 0, 2, 4 and 6
     assert run.edges[0].peak_occupancy == 1 + 9 - 4
+
+
+def test_a_graph_that_runs_again_is_ordered_once():
+    graph = naive(97, 99)
+    first = simulate(graph)
+    with patch.object(schedule, "Scheduler", None):
+        again = simulate(graph, statistics=False)
+    assert again.cycles == first.cycles
 
 
 def test_equal_steps_are_compiled_once():
