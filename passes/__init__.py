@@ -26,6 +26,7 @@ PASSES: tuple[str, ...] = (
     "place-buffers",
     "verify-placement",
     "convert-stream-to-accel",
+    "convert-ternary-to-vector",
     "run-upstream",
 )
 

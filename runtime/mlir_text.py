@@ -3,7 +3,7 @@
 from io import StringIO
 from typing import cast
 
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Attribute, Operation
 from xdsl.printer import Printer
 
@@ -35,11 +35,11 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def to_text(module: ModuleOp) -> str:
-    """The generic form of a module, dfc's ops included, as upstream MLIR parses it."""
+def to_text(op: Operation) -> str:
+    """The generic form of a module or another op, dfc's ops included, as upstream MLIR parses it."""
     stream = StringIO()
     printer = LocationPrinter(
         stream=stream, print_generic_format=True, print_properties_as_attributes=True
     )
-    printer.print_op(module)
+    printer.print_op(op)
     return stream.getvalue()

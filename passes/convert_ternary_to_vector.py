@@ -1,0 +1,116 @@
+"""
+Turn a ternary product, or the quantisation in front of it, into vector code for the host's processor.
+
+    func.func @up(%q: tensor<4x2560xi8>, %p: tensor<4423680xi8>) -> tensor<4x6912xi32> {
+      %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>}
+      %a = ternary.matmul %q, %w
+      func.return %a
+    }
+  -->
+    func.func @up(%arguments: !llvm.ptr, %first: i64, %end: i64) attributes {dfc.isa = "avx512-vnni", dfc.parts = 432 : i64} {
+      %q = llvm.load …                          // pointers from the table of arguments
+      scf.if %one_token {
+        scf.for %block = %first to %end step 4 {
+          %sums:16 = scf.for %column = 0 to 160 {
+            %codes = llvm.load … -> vector<64xi8>
+            llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(…)
+          }
+          llvm.store …
+        }
+      }
+      scf.if %more { … }                        // tiles of tokens
+    }
+
+Fires on a function that is `unpack`, `matmul` and at most a `dequantize`, or one `quantize`; any other is left
+alone. `%arguments` points to 64-bit words: the addresses of the arguments in order, those of the results, the
+number of tokens. A call works on the parts from `%first` to `%end` of `dfc.parts`: blocks of 16
+rows of an interleaved weight, rows of one in rows, tokens of a quantisation (`dfc.parts = 0`: as many as tokens).
+Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
+weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
+are exact; floats are computed as the interpreter does, in f32 in the same order. Only `isa = "portable"`
+needs no intrinsic; a weight packed in rows uses none with any.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects import func, llvm
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from dfc.passes.analysis.native_blocks import BlockProduct, Range
+from dfc.passes.analysis.native_code import Code
+from dfc.passes.analysis.native_form import Form, Product, form_of
+from dfc.passes.analysis.native_isa import ISAS
+from dfc.passes.analysis.native_quantize import Quantization
+from dfc.passes.analysis.native_result import BLOCK, Result
+from dfc.passes.analysis.native_rows import RowProduct
+
+
+@dataclass(frozen=True)
+class ConvertTernaryToVectorPass(ModulePass):
+    name = "convert-ternary-to-vector"
+
+    isa: str = "portable"
+    """Instruction set to use: avx512-vnni, avx2 or portable."""
+
+    exact: ClassVar[bool] = True
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.isa not in ISAS:
+            raise PassFailedException(
+                f"expected an `isa` of {', '.join(ISAS)}, got {self.isa!r}"
+            )
+        for function in list(op.ops):
+            if isinstance(function, func.FuncOp):
+                form = form_of(function)
+                if form is not None:
+                    convert(function, form, self.isa)
+
+
+def convert(function: func.FuncOp, form: Form, isa: str) -> None:
+    """Put a kernel's code in place of its ops."""
+    pointer = llvm.LLVMPointerType()
+    made = func.FuncOp(function.sym_name.data, ((pointer, i64, i64), ()))
+    for name, value in function.attributes.items():
+        made.attributes[name] = value
+    made.attributes["dfc.isa"] = StringAttr(isa)
+    made.attributes["dfc.parts"] = IntegerAttr(parts(form), i64)
+    write(Code(made), function.body.block.args, form, isa)
+    made.body.block.add_op(func.ReturnOp())
+    parent = function.parent_block()
+    assert parent is not None
+    parent.insert_op_before(made, function)
+    function.detach()
+    function.erase()
+
+
+def parts(form: Form) -> int:
+    """What a kernel's work is counted in; 0 for tokens."""
+    if not isinstance(form, Product):
+        return 0
+    interleaved = form.unpack.packing.order.data == "interleaved"
+    return ceil(form.rows / BLOCK) if interleaved else form.rows
+
+
+def write(code: Code, arguments: Sequence[SSAValue], form: Form, isa: str) -> None:
+    """The code of a kernel, which reads its operands and results from the table of arguments."""
+    table, first, end = code.function.body.block.args
+    results = [form.result] if isinstance(form, Product) else list(form.results)
+    values = [*arguments, *results]
+    places: dict[SSAValue, SSAValue] = {
+        value: code.load(code.at(table, 8 * at), llvm.LLVMPointerType())
+        for at, value in enumerate(values)
+    }
+    part = Range(first, end, code.load(code.at(table, 8 * len(values)), i64))
+    if not isinstance(form, Product):
+        Quantization(form, places).write(code, part)
+    elif form.unpack.packing.order.data == "interleaved":
+        BlockProduct(ISAS[isa], Result(form, places)).write(code, part)
+    else:
+        RowProduct(Result(form, places)).write(code, part)

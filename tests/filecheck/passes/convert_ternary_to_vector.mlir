@@ -1,0 +1,110 @@
+// RUN: xdsl-opt %s -p convert-ternary-to-vector | filecheck %s
+// RUN: xdsl-opt %s -p 'convert-ternary-to-vector{isa="avx2"}' | filecheck %s --check-prefix=AVX2
+// RUN: xdsl-opt %s -p 'convert-ternary-to-vector{isa="avx512-vnni"}' | filecheck %s --check-prefix=VNNI
+
+// Pointers from the table of arguments; one token, and tiles of them, each over the parts asked for. A
+// block of a weight is 64 bytes; the codes of a field are multiplied by four activations.
+// CHECK-LABEL: func.func @blocks(%0: !llvm.ptr, %1: i64, %2: i64) attributes {dfc.origin = "up", dfc.isa = "portable", dfc.parts = 3 : i64}
+// CHECK:         [[Q:%[0-9]+]] = llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> !llvm.ptr
+// CHECK:         [[M:%[0-9]+]] = llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> i64
+// CHECK:         [[ONE:%[0-9]+]] = arith.cmpi eq, [[M]]
+// CHECK:         scf.if [[ONE]] {
+// CHECK:           scf.for %{{[0-9]+}} = %1 to %2
+// CHECK:             scf.for
+// CHECK:               llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
+// CHECK:               arith.muli %{{[0-9]+}}, %{{[0-9]+}} : vector<32xi16>
+// CHECK:             llvm.intr.masked.store
+// CHECK:         scf.if
+// CHECK:           scf.for
+// CHECK-NOT:     ternary
+// CHECK:         func.return
+
+// AVX2-LABEL:  func.func @blocks
+// AVX2:          llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<32xi8>
+// AVX2:          llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// AVX2:          llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+
+// One token: codes stay where they are in their byte, and the sums are shifted at the end.
+// VNNI-LABEL:  func.func @blocks
+// VNNI:          llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
+// VNNI-NOT:      arith.shrui
+// VNNI:          llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// VNNI:          arith.shrsi
+func.func @blocks(%q: tensor<5x43xi8>, %p: tensor<576xi8>) -> tensor<5x35xi32> attributes {dfc.origin = "up"} {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<576xi8> -> tensor<35x43x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
+  func.return %a : tensor<5x35xi32>
+}
+
+// Whole blocks of rows are stored without a mask; the result is dequantised before.
+// CHECK-LABEL: func.func @dequantised
+// CHECK:         llvm.sitofp
+// CHECK:         arith.divf
+// CHECK:         arith.mulf
+// CHECK:         arith.truncf %{{[0-9]+}} : vector<16xf32> to vector<16xbf16>
+// CHECK-NOT:     llvm.intr.masked.store
+// CHECK:         func.return
+func.func @dequantised(%q: tensor<5x48xi8>, %p: tensor<384xi8>, %s: tensor<5xf32>, %c: tensor<f32>) -> tensor<5x32xbf16> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<384xi8> -> tensor<32x48x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x48xi8>, tensor<32x48x!ternary.trit>) -> tensor<5x32xi32>
+  %y = ternary.dequantize %a, %s, %c : (tensor<5x32xi32>, tensor<5xf32>, tensor<f32>) -> tensor<5x32xbf16>
+  func.return %y : tensor<5x32xbf16>
+}
+
+// A weight in rows: a part is a row, which is unpacked to bytes first.
+// CHECK-LABEL: func.func @rows
+// CHECK-SAME:    dfc.parts = 35
+// CHECK:         [[ROOM:%[0-9]+]] = llvm.alloca
+// CHECK:         scf.for %{{[0-9]+}} = %1 to %2
+// CHECK:           arith.remui
+// CHECK:           vector.reduction <add>
+func.func @rows(%q: tensor<5x43xi8>, %p: tensor<314xi8>) -> tensor<5x35xi32> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = rows>} : tensor<314xi8> -> tensor<35x43x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
+  func.return %a : tensor<5x35xi32>
+}
+
+// A quantisation: a part is a token.
+// CHECK-LABEL: func.func @quantised
+// CHECK-SAME:    dfc.parts = 0
+// CHECK:         math.absf
+// CHECK:         vector.reduction <maximumf>
+// CHECK:         llvm.trunc
+func.func @quantised(%x: tensor<5x43xf16>) -> (tensor<5x43xi8>, tensor<5xf32>) {
+  %q, %s = ternary.quantize %x : tensor<5x43xf16> -> (tensor<5x43xi8>, tensor<5xf32>)
+  func.return %q, %s : tensor<5x43xi8>, tensor<5xf32>
+}
+
+// A product that goes on from another: not a whole kernel.
+// CHECK-LABEL: func.func @accumulating
+// CHECK:         ternary.matmul %q, %w acc %c
+func.func @accumulating(%q: tensor<5x16xi8>, %p: tensor<64xi8>, %c: tensor<5x16xi32>) -> tensor<5x16xi32> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<64xi8> -> tensor<16x16x!ternary.trit>
+  %a = ternary.matmul %q, %w acc %c : (tensor<5x16xi8>, tensor<16x16x!ternary.trit>, tensor<5x16xi32>) -> tensor<5x16xi32>
+  func.return %a : tensor<5x16xi32>
+}
+
+// An order that the host does not read.
+// CHECK-LABEL: func.func @beats
+// CHECK:         ternary.unpack
+func.func @beats(%q: tensor<1x6xi8>, %p: tensor<6xi8>) -> tensor<1x4xi32> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = beats, block = 6, beat = 3>} : tensor<6xi8> -> tensor<4x6x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<1x6xi8>, tensor<4x6x!ternary.trit>) -> tensor<1x4xi32>
+  func.return %a : tensor<1x4xi32>
+}
+
+// The result is used in another way, or something else is given back.
+// CHECK-LABEL: func.func @both
+// CHECK:         ternary.matmul
+func.func @both(%q: tensor<5x16xi8>, %p: tensor<64xi8>) -> (tensor<5x16xi32>, tensor<5x16xi8>) {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<64xi8> -> tensor<16x16x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x16xi8>, tensor<16x16x!ternary.trit>) -> tensor<5x16xi32>
+  func.return %a, %q : tensor<5x16xi32>, tensor<5x16xi8>
+}
+
+// Neither an unpacked weight nor a quantisation.
+// CHECK-LABEL: func.func @other
+// CHECK-NEXT:    func.return %x
+func.func @other(%x: tensor<4xf32>) -> tensor<4xf32> {
+  func.return %x : tensor<4xf32>
+}

@@ -1,0 +1,181 @@
+"""The code of kernels computes what the interpreter does, exactly in integers and in floats, on every instruction set."""
+
+import re
+from collections.abc import Sequence
+from itertools import product
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from native_testing import (
+    HERE,
+    PACKINGS,
+    call,
+    kernel,
+    product_text,
+    quantize_text,
+    random_product,
+)
+from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
+from xdsl.utils.exceptions import PassFailedException
+
+from dfc.dialects.ternary import PackingAttr
+from dfc.passes.analysis.native_form import LONGEST
+from dfc.passes.analysis.native_isa import ISAS
+from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
+from dfc.runtime.interpreter import run
+from dfc.runtime.native.cpu import NEEDS
+
+TEXT = (FILECHECK / "convert_ternary_to_vector.mlir").read_text()
+FLOATS = {"f32": np.float32, "bf16": ml_dtypes.bfloat16, "f16": np.float16}
+INTERLEAVED = PACKINGS[0]
+
+
+def check_product(
+    tokens: Sequence[int],
+    shape: tuple[int, int],
+    packing: PackingAttr,
+    isa: str,
+    threads: int = 1,
+) -> None:
+    """The integers of a kernel are the interpreter's; one kernel serves any number of tokens."""
+    made = kernel(parse(product_text((1, *shape), packing)), isa)
+    for m in tokens:
+        module = parse(product_text((m, *shape), packing))
+        inputs = random_product((m, *shape), packing, seed=m)
+        (expected,) = run(module, "f", inputs)
+        (found,) = call(made, module, list(inputs), threads)
+        np.testing.assert_array_equal(found, expected)
+
+
+# a weight in rows has the same code on every instruction set
+@pytest.mark.parametrize(
+    ("isa", "packing"),
+    [*product(HERE, [INTERLEAVED]), *product(["portable"], PACKINGS[1:])],
+    ids=str,
+)
+@settings(deadline=None, max_examples=4)
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    st.integers(1, 150),
+    st.integers(1, 200),
+)
+def test_products_are_exact(
+    isa: str, packing: PackingAttr, tokens: list[int], n: int, k: int
+):
+    check_product(tokens, (n, k), packing, isa)
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("shape", [(1, 1), (16, 16), (17, 33), (100, 49)])
+def test_every_form_meets_every_edge(isa: str, shape: tuple[int, int]):
+    tokens = (1, 2, 3, 4, 5, 16, 17, 21, 300)
+    check_product(tokens, shape, INTERLEAVED, isa, threads=2)
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("code", [-1, 1])
+@pytest.mark.parametrize("activation", [-128, 127])
+def test_the_largest_sums_do_not_overflow(isa: str, code: int, activation: int):
+    # code 2 in the highest field of each byte is 128, and -128 of them fill 16 bits
+    m, n, k = 2, 16, LONGEST // 64
+    packing = INTERLEAVED
+    packed = np.full(packing.tile_bytes(n, k), {-1: 0, 1: 0xAA}[code], np.uint8)
+    for tokens in (1, m):
+        module = parse(product_text((tokens, n, k), packing))
+        q = np.full((tokens, k), activation, np.int8)
+        (found,) = call(kernel(module, isa), module, [q, packed.view(np.int8)])
+        assert (found == code * activation * k).all()
+
+
+def test_a_weight_too_wide_for_32_bits_is_left():
+    text = product_text((1, 1, LONGEST + 1), INTERLEAVED)
+    after = apply_to_clone(ConvertTernaryToVectorPass(), parse(text))
+    assert ops_named(after, "ternary.matmul")
+    text = product_text((1, 1, LONGEST), INTERLEAVED)
+    after = apply_to_clone(ConvertTernaryToVectorPass(), parse(text))
+    assert not ops_named(after, "ternary.matmul")
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("packing", [INTERLEAVED, PACKINGS[2]], ids=str)
+@pytest.mark.parametrize("shape", [(1, 35, 43), (7, 32, 48)])
+def test_dequantised_values_are_equal(
+    isa: str, dtype: str, packing: PackingAttr, shape: tuple[int, int, int]
+):
+    m, n, _ = shape
+    random = np.random.default_rng(1)
+    kind = FLOATS[dtype]
+    s = random.uniform(1, 100, m).astype(np.float32)
+    scale = random.uniform(0.5, 2, n).astype(np.float32)
+    bias = random.normal(size=n).astype(kind)
+    module = parse(product_text(shape, packing, dtype))
+    inputs = [*random_product(shape, packing, seed=2), s, scale, bias]
+    (expected,) = run(module, "f", inputs)
+    (found,) = call(kernel(module, isa), module, inputs)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 15), (3, 64), (20, 83)])
+def test_quantised_rows_are_equal(isa: str, dtype: str, shape: tuple[int, int]):
+    random = np.random.default_rng(3)
+    x = random.normal(scale=3, size=shape)
+    x[0, 0] = 0.5
+    x[-1] = 0  # a row of zeros has the smallest maximum
+    x[0, -1] = 127 / 2  # then x * s is a half for the first
+    x = x.astype(FLOATS[dtype])
+    module = parse(quantize_text(*shape, dtype))
+    expected = run(module, "f", [x])
+    found = call(kernel(module, isa), module, [x], threads=2)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("columns", [1, 16, 24])
+def test_rounding_is_half_to_even_and_clamps(columns: int):
+    # absmax 127 makes s = 1
+    x = np.resize(
+        np.array([127, 0.5, 1.5, 2.5, -0.5, -1.5, -127, 126.5], np.float32), columns
+    )
+    module = parse(quantize_text(1, columns, "f32"))
+    q, _ = call(kernel(module, "portable"), module, [x[None]])
+    np.testing.assert_array_equal(q[0], np.rint(x))
+
+
+def test_rows_behind_the_quantised_columns_are_zero():
+    module = parse(quantize_text(2, 17, "f32"))
+    made = kernel(module, "portable")
+    x = np.ones((2, 17), np.float32)
+    q, s = np.full((2, 32), 9, np.int8), np.zeros(2, np.float32)
+    made([x.ctypes.data, q.ctypes.data, s.ctypes.data], 2)
+    assert (q[:, :17] == 127).all()
+    assert (q[:, 17:] == 0).all()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_only_the_asked_instructions_are_used(isa: str):
+    text = str(apply_to_clone(ConvertTernaryToVectorPass(isa), parse(TEXT)))
+    found = set(re.findall(r"llvm\.(?:x86|aarch64|arm)\.[a-z0-9.]+", text))
+    expected = {
+        "avx512-vnni": {"llvm.x86.avx512.vpdpbusd.512"},
+        "avx2": {"llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"},
+        "portable": set[str](),
+    }
+    assert found == expected[isa]
+    assert ("call_intrinsic" in text) == bool(found)
+
+
+def test_the_engine_knows_the_same_instruction_sets():
+    assert list(ISAS) == list(NEEDS)
+
+
+def test_an_unknown_instruction_set_is_refused():
+    with pytest.raises(
+        PassFailedException, match="avx512-vnni, avx2, portable, got 'sse'"
+    ):
+        apply_to_clone(ConvertTernaryToVectorPass("sse"), parse(TEXT))

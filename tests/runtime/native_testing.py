@@ -1,0 +1,122 @@
+"""What the tests of the host engine share: kernels from text, run on the host and in the interpreter."""
+
+from math import ceil
+
+import numpy as np
+from pass_testing import apply_to_clone, function
+from xdsl.dialects.builtin import ModuleOp
+
+from dfc.dialects.ternary import PackingAttr
+from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
+from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of
+from dfc.runtime.interpreter.packing import pack
+from dfc.runtime.native.cache import ObjectCache
+from dfc.runtime.native.cpu import NEEDS, flags
+from dfc.runtime.native.kernel import Kernel, load_kernels
+
+HERE = [isa for isa, needs in NEEDS.items() if needs <= flags()]
+"""Instruction sets of this processor."""
+
+PACKINGS = [
+    PackingAttr("trits1in2", "interleaved"),
+    PackingAttr("trits1in2"),
+    PackingAttr("trits3in5"),
+    PackingAttr("trits5in8"),
+]
+
+ROOM = 77
+"""What stands behind a result, where nothing may be written."""
+
+
+def round_up(size: int) -> int:
+    """The next multiple of 16."""
+    return ceil(size / 16) * 16
+
+
+def product_text(
+    shape: tuple[int, int, int], packing: PackingAttr, finish: str = ""
+) -> str:
+    """A product of tokens x columns with rows x columns; `finish`: the dtype of a dequantised result."""
+    m, n, k = shape
+    size = packing.tile_bytes(n, k)
+    w = f"tensor<{n}x{k}x!ternary.trit>"
+    arguments, result, name = (
+        f"%q: tensor<{m}x{k}xi8>, %p: tensor<{size}xi8>",
+        "i32",
+        "%a",
+    )
+    more = ""
+    if finish:
+        arguments += (
+            f", %s: tensor<{m}xf32>, %c: tensor<{n}xf32>, %b: tensor<{n}x{finish}>"
+        )
+        more = (
+            f"%y = ternary.dequantize %a, %s, %c bias %b : (tensor<{m}x{n}xi32>, tensor<{m}xf32>,"
+            f" tensor<{n}xf32>, tensor<{n}x{finish}>) -> tensor<{m}x{n}x{finish}>"
+        )
+        result, name = finish, "%y"
+    return f"""
+    func.func @f({arguments}) -> tensor<{m}x{n}x{result}> {{
+      %w = ternary.unpack %p {{packing = {packing}}} : tensor<{size}xi8> -> {w}
+      %a = ternary.matmul %q, %w : (tensor<{m}x{k}xi8>, {w}) -> tensor<{m}x{n}xi32>
+      {more}
+      func.return {name} : tensor<{m}x{n}x{result}>
+    }}"""
+
+
+def quantize_text(tokens: int, columns: int, dtype: str) -> str:
+    """A quantisation."""
+    types = f"(tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>)"
+    return f"""
+    func.func @f(%x: tensor<{tokens}x{columns}x{dtype}>) -> {types} {{
+      %q, %s = ternary.quantize %x : tensor<{tokens}x{columns}x{dtype}> -> {types}
+      func.return %q, %s : tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>
+    }}"""
+
+
+def kernel(module: ModuleOp, isa: str, cache: ObjectCache | None = None) -> Kernel:
+    """The kernel `@f` of a module."""
+    lowered = apply_to_clone(ConvertTernaryToVectorPass(isa), module)
+    return load_kernels(lowered, cache)["f"]
+
+
+def as_stored(value: Array) -> Array:
+    """An argument as a kernel reads it: rows of int8 padded with zeros, factors per row with room behind them."""
+    if value.ndim == 2 and value.dtype == np.int8:
+        tokens, columns = value.shape
+        stored = np.zeros((tokens, round_up(columns)), np.int8)
+        stored[:, :columns] = value
+        return stored
+    return np.concatenate([value.ravel(), np.zeros(16, value.dtype)])
+
+
+def call(
+    made: Kernel, module: ModuleOp, inputs: list[Array], threads: int = 1
+) -> list[Array]:
+    """The results of a kernel on arrays; nothing may be written behind them."""
+    kinds = function(module, "f").function_type.outputs.data
+    stored = [as_stored(value) for value in inputs]
+    results: list[tuple[Array, tuple[int, ...], int]] = []
+    for kind in kinds:
+        shape, dtype = shape_of(kind), dtype_of(kind)
+        width = (*shape[:-1], round_up(shape[-1])) if dtype == np.int8 else shape
+        size = int(np.prod(width))
+        results.append((np.full(size + 64, ROOM, dtype), width, size))
+    places = [a.ctypes.data for a in stored] + [a.ctypes.data for a, *_ in results]
+    made(places, len(inputs[0]), threads)
+    assert all((a[size:] == ROOM).all() for a, _, size in results)
+    return [
+        a[:size].reshape(width)[..., : shape_of(kind)[-1]]
+        for (a, width, size), kind in zip(results, kinds, strict=True)
+    ]
+
+
+def random_product(
+    shape: tuple[int, int, int], packing: PackingAttr, seed: int
+) -> tuple[Array, Array]:
+    """Activations over the whole range, and a packed weight."""
+    m, n, k = shape
+    random = np.random.default_rng(seed)
+    q = random.integers(-128, 128, (m, k)).astype(np.int8)
+    w = random.integers(-1, 2, (n, k)).astype(np.int8)
+    return q, pack(w, packing, (n, k)).ravel()
