@@ -32,6 +32,13 @@ PIPELINES = {
         placed=("place-buffers", "verify-placement"),
         program=("convert-stream-to-accel",),
     ),
+    "tensor-parallel": Pipeline(
+        tensor=RAISED,
+        fused=("shard-tensor-parallel", "decompose-ternary-linear", "fuse-kernels"),
+        tiled=("tile-kernels", "hoist-weights"),
+        placed=("place-buffers", "verify-placement"),
+        program=("convert-stream-to-accel",),
+    ),
     "streaming": Pipeline(
         tensor=RAISED,
         fused=("decompose-ternary-linear", "fuse-kernels"),

@@ -48,6 +48,9 @@ from dfc.dialects.utils import (
     shape,
 )
 
+DIM = "socket.dim"
+"""The attribute of an entry's arguments and results that are each socket's part, along that dimension."""
+
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "send")
 """What `socket.exchange` does."""
 
@@ -257,6 +260,7 @@ Socket = Dialect("socket", [AllGatherOp, ReduceScatterOp, SendOp, ExchangeOp], [
 
 __all__ = [
     "COLLECTIVES",
+    "DIM",
     "KINDS",
     "AllGatherOp",
     "ExchangeOp",

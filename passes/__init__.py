@@ -14,6 +14,7 @@ PASSES: tuple[str, ...] = (
     "raise-attention",
     "outline-layers",
     "hoist-weights",
+    "shard-tensor-parallel",
     "decompose-ternary-linear",
     "fuse-kernels",
     "attention-set-schedule",

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from dfc.dialects.socket import DIM
 from dfc.passes.analysis.equal_ops import is_pure, op_key, operands_of
 from dfc.passes.analysis.functions import (
     WEIGHTS,
@@ -212,9 +213,23 @@ def take_results(
     """Give an entry the results of `@weights` that it needs, as its last arguments, in their order."""
     index = {value: number for number, value in enumerate(results)}
     values = sorted(need, key=lambda value: index[need[value]])
-    rows = [{WEIGHT: StringAttr(f"{REFERENCE}{index[need[v]]}")} for v in values]
+    own = argument_attributes(entry)
+    rows = [
+        {**_share(own, v), WEIGHT: StringAttr(f"{REFERENCE}{index[need[v]]}")}
+        for v in values
+    ]
     for value, made in zip(values, add_arguments(entry, values, rows), strict=True):
         value.replace_all_uses_with(made)
+
+
+def _share(
+    rows: Sequence[Mapping[str, Attribute]], value: SSAValue
+) -> Mapping[str, Attribute]:
+    """What an argument says of the part of a weight that each socket gets."""
+    if not isinstance(value, BlockArgument):
+        return {}
+    row = rows[value.index]
+    return {DIM: row[DIM]} if DIM in row else {}
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,23 @@ def set_argument_attributes(
     _set_rows(function, [DictionaryAttr(dict(each)) for each in attributes])
 
 
+def result_attributes(function: FuncOp) -> list[dict[str, Attribute]]:
+    """The attributes of each result."""
+    if function.res_attrs is None:
+        return [{} for _ in function.function_type.outputs]
+    return [dict(each.data.items()) for each in function.res_attrs]
+
+
+def set_result_attributes(
+    function: FuncOp, attributes: Sequence[ArgumentAttributes]
+) -> None:
+    """Set the attributes of all results; none at all when they are empty."""
+    function.properties.pop("res_attrs", None)
+    if any(attributes):
+        rows = [DictionaryAttr(dict(each)) for each in attributes]
+        function.properties["res_attrs"] = ArrayAttr(rows)
+
+
 def _rows(function: FuncOp) -> Sequence[DictionaryAttr]:
     """The attributes of each argument, as they stand in the function."""
     if function.arg_attrs is None:

@@ -231,6 +231,12 @@ def _sdpa(op: attention.SdpaOp) -> Iterator[Loop]:
     yield _along("parallel", (op.q, 2), (op.y, 2), (mask, 2))
 
 
+def _kv_write(op: attention.KvWriteOp) -> Iterator[Loop]:
+    """Rows are written at a position: they are whole."""
+    for dim in (0, 1, 3):
+        yield _along("parallel", (op.cache, dim), (op.new, dim), (op.result, dim))
+
+
 _LOOPS: tuple[tuple[type[Operation], Callable[..., Iterator[Loop]]], ...] = (
     (LinalgStructuredOperation, _structured),
     (tensor.ExpandShapeOp, _reshape),
@@ -246,4 +252,5 @@ _LOOPS: tuple[tuple[type[Operation], Callable[..., Iterator[Loop]]], ...] = (
     (ternary.BuildTablesOp, _build_tables),
     (ternary.LookupMatmulOp, _lookup_matmul),
     (attention.SdpaOp, _sdpa),
+    (attention.KvWriteOp, _kv_write),
 )

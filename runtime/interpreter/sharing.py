@@ -7,11 +7,9 @@ import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr
 from xdsl.dialects.func import FuncOp
 
+from dfc.dialects.socket import DIM
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.socket import part_of
-
-DIM = "socket.dim"
-"""The attribute of arguments and results that are each socket's part, along that dimension."""
 
 Rows = ArrayAttr[DictionaryAttr] | None
 

@@ -35,9 +35,7 @@ def exchange(kind: str, given: str = "x", made: str = "y", rest: str = "") -> st
     """A line of one collective."""
     types = {"x": WHOLE, "y": WHOLE, "a": PART, "b": PART}
     name = kind.replace("-", "_")
-    head = (
-        f'%{name} = socket.exchange "{kind}" %{given} to %{made} {rest}'
-    )
+    head = f'%{name} = socket.exchange "{kind}" %{given} to %{made} {rest}'
     return f"{head} : {types[given]} to {types[made]}"
 
 
