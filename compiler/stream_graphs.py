@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 
 from dfc.dialects import accel, stream
 from dfc.driver import new_context, read_module
-from dfc.errors import InputError, suggest
+from dfc.errors import DfcError, InputError, suggest
 from dfc.passes.stream_size_fifos import sizing_reasons
 from dfc.runtime.drawing import Box, Link, Picture
 from dfc.runtime.graph import Edge, Graph, Run, simulate
@@ -159,7 +159,7 @@ def run_graphs(
     The graphs of a module on the engine, all of them or those named.
 
     `position` is the value of every index that a graph takes; without one, bounds are at their
-    largest. Errors: `InputError` where there is no graph, or none of a name; `DeadlockError`.
+    largest. Errors: `InputError` where there is no graph, or none of a name, or one cannot run.
     """
     graphs = graphs_of(module)
     if not graphs:
@@ -179,7 +179,11 @@ def run_graphs(
 def run_graph(
     name: str, op: stream.GraphOp, position: int | None = None
 ) -> StreamGraph:
-    """One graph on the engine; `position` as in `run_graphs`."""
+    """One graph on the engine; `position` as in `run_graphs`. `InputError` names one that cannot run."""
     value = LARGE if position is None else position
-    graph = graph_of(op, dict.fromkeys(op.symbols, value))
-    return StreamGraph(name, graph, simulate(graph), sizing_reasons(op))
+    try:
+        graph = graph_of(op, dict.fromkeys(op.symbols, value))
+        run = simulate(graph)
+    except DfcError as error:
+        raise InputError(f"graph `{name}`: {error}", name) from error
+    return StreamGraph(name, graph, run, sizing_reasons(op))

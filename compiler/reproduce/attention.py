@@ -56,8 +56,7 @@ class Attention:
     def tokens_of(self, node: str) -> int:
         """Tokens that a node gives in all, `read` nodes not folded."""
         graph = self.graph("convert-attention-to-stream")
-        edge = next(edge for edge in graph.edges if edge.source == node)
-        return edge.produce.total(graph.node(node).firings)
+        return graph.tokens(next(edge for edge in graph.edges if edge.source == node))
 
 
 @lru_cache

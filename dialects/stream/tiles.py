@@ -77,16 +77,18 @@ def fills(expr: AffineExpr, counts: Counts, extent: int) -> bool:
     """
     Whether an expression takes every value in [0, extent).
 
-    Positive steps, smallest first, reach a run of values without a hole as long as none is
-    larger than the run; a larger one leaves the value after the run out.
+    Steps, smallest first, reach a run of values without a hole as long as none is larger than the
+    run; a larger one leaves the value after the run out. A trip down is one up from its last value.
     """
     moves = steps(expr, counts) if is_linear(expr) else []
-    if not is_linear(expr) or any(step < 0 for step, _ in moves):
+    down = sum(step * (trips - 1) for step, trips in moves if step < 0)
+    low = expr.eval([0] * len(counts), ()) + down
+    if low < 0 or not is_linear(expr):
         return values(expr, counts).issuperset(range(extent))
-    if expr.eval([0] * len(counts), ()) != 0:
+    if low > 0:
         return extent == 0
     reach = 0
-    for step, trips in sorted(moves):
+    for step, trips in sorted((abs(step), trips) for step, trips in moves):
         if step > reach + 1:
             break
         reach += step * (trips - 1)

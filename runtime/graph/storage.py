@@ -42,11 +42,7 @@ class Storage:
 
 
 def storage_of(op: GraphOp) -> Storage:
-    """
-    What a graph keeps between firings; operands that are read in place are not part of it.
-
-    Errors: `ValueError` for a FIFO without a depth.
-    """
+    """What a graph keeps between firings; operands that are read in place are not part of it."""
     controls = dict.fromkeys(op.symbols, 0)
     edges = graph_of(op, controls).edges
     state = sum(
@@ -56,8 +52,7 @@ def storage_of(op: GraphOp) -> Storage:
 
 
 def _held(depth: int | None, token: int) -> int:
-    if depth is None:
-        raise ValueError("expected a depth for every FIFO")
+    assert depth is not None, "every edge of a `stream.graph` has a depth"
     return depth * token
 
 

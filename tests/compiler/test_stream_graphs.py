@@ -44,8 +44,11 @@ def test_a_sized_fifo_says_why():
 
 
 def test_a_row_that_does_not_fit_is_a_deadlock_of_named_nodes():
-    with pytest.raises(DeadlockError, match=r"`exp`.*`long` \(depth 3\)"):
+    with pytest.raises(
+        InputError, match=r"^graph `softmax`: .*`exp`.*`long` \(depth 3\)"
+    ) as error:
         run_graphs(module(3))
+    assert isinstance(error.value.__cause__, DeadlockError)
 
 
 def test_an_unknown_kernel_gets_a_suggestion():
