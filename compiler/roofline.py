@@ -90,11 +90,7 @@ def training(forward: Work, tokens: int) -> Work:
 
 def phase(target: Target, name: str, tokens: int, context: int, work: Work) -> Phase:
     """A phase, with the longer of its operations at the fastest unit and its bytes from the host's memory."""
-    peaks = [target.peak_operations_per_tick(unit) for unit in target.unit]
-    peak = max((rate for rate in peaks if rate), default=None)
-    rates = link_rates(target)
-    channels = channel_names(target, target.host_tier)
-    rate = sum((rates[channel] for channel in channels), Fraction())
+    peak, rate = peak_rate(target), host_rate(target)
     ticks = {
         "operations": work.flops / peak if peak else None,
         f"bytes of {target.host_tier}": Fraction(work.compulsory_bytes) / rate
@@ -107,3 +103,16 @@ def phase(target: Target, name: str, tokens: int, context: int, work: Work) -> P
     slowest = max(known, key=lambda name: known[name])
     seconds = float(known[slowest] / target.ticks_per_second)
     return Phase(name, tokens, context, work, seconds, slowest)
+
+
+def peak_rate(target: Target) -> Fraction | None:
+    """Operations a tick of the fastest unit; none where no unit's kind says."""
+    peaks = [target.peak_operations_per_tick(unit) for unit in target.unit]
+    return max((rate for rate in peaks if rate), default=None)
+
+
+def host_rate(target: Target) -> Fraction | None:
+    """Bytes a tick that the memory of weights and cache reaches; none where nothing limits it."""
+    rates = link_rates(target)
+    channels = channel_names(target, target.host_tier)
+    return sum((rates[channel] for channel in channels), Fraction()) or None
