@@ -18,7 +18,12 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class Bound:
-    """Ticks of the resource that is taken longest, and its name."""
+    """
+    Ticks of the resource that is taken longest, and its name.
+
+    A launch that reads in place takes its unit and its channel equally long: of these it is the one that
+    set more of that time.
+    """
 
     cycles: int
     resource: str
@@ -27,6 +32,7 @@ class Bound:
 def bound_of(target: Target, counters: Mapping[Quantity, float]) -> Bound:
     """The bound of a run with these quantities."""
     busy: Counter[str] = Counter()
+    own: Counter[str] = Counter()
     issues = {
         "launches": target.control.launch_cycles.value,
         "copies": target.control.copy_cycles.value,
@@ -34,10 +40,14 @@ def bound_of(target: Target, counters: Mapping[Quantity, float]) -> Bound:
     for key, amount in counters.items():
         if key.quantity == "busy":
             busy[key.where] += amount  # pyright: ignore[reportArgumentType]
+        elif key.quantity == "set":
+            own[key.where] += amount  # pyright: ignore[reportArgumentType]
         elif key.quantity in issues:
             busy[CONTROL] += amount * issues[key.quantity]  # pyright: ignore[reportArgumentType]
-    name, ticks = max(busy.items(), key=lambda item: item[1], default=("", 0))
-    return Bound(int(ticks), name)
+    if not busy:
+        return Bound(0, "")
+    name = max(busy, key=lambda name: (busy[name], own[name]))
+    return Bound(int(busy[name]), name)
 
 
 def joined(bounds: Iterable[Bound]) -> Bound:

@@ -32,7 +32,7 @@ class Category(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """A quantity that adds up: `busy`, `read`, `written`, `launches`, `operations`, `calls`, `energy`, of a kernel."""
+    """A quantity that adds up: `busy`, `set` (the busy time that the resource itself set), `read`, `written`, `launches`, `operations`, `calls`, `energy`, of a kernel."""
 
     quantity: str
     kernel: str
@@ -116,6 +116,8 @@ def launch_timing(
     counters: dict[Counter, float] = {Counter("launches", kernel, unit): 1}
     for name in (resource, *cost.holds):
         counters[Counter("busy", kernel, name)] = cost.cycles
+    for term in cost.terms:
+        _add(counters, Counter("set", kernel, term.resource or resource), term.cycles)
     _add(counters, Counter("operations", kernel, unit), work)
     for fifo in fifos:
         counters[Counter("starved", kernel, fifo.name)] = fifo.starved_cycles
@@ -244,6 +246,8 @@ def transfer_timing(
     held = [term for term in terms[: len(parts)] if term.what == "transfer"]
     for name in taken:
         counters[Counter("busy", kernel, name)] = sum(term.cycles for term in held)
+    for term in held:
+        counters[Counter("set", kernel, term.resource)] = term.cycles
     return Timing(
         holds=tuple(taken),
         spent=_spent(kernel, f"tier.{source}", tuple(held)),
