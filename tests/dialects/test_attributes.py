@@ -216,7 +216,7 @@ def test_a_large_linear_map_is_not_walked():
     assert tile_ranges(flat, counts) == ((0, 2**40 - 1),)
     assert covers(flat, counts, (2**40,))
     assert not covers(flat, (1048576, 1048575), (2**40 - 1048576,))
-    back = AffineMap.from_callable(lambda a, b: (2**40 - 1 - a * 1048576 - b,))
+    back = AffineMap.from_callable(lambda a, b: (a * -1048576 + b * -1 + 2**40 - 1,))
     assert covers(back, counts, (2**40,))
     assert not covers(back, (1048575, 1048576), (2**40,))
 
