@@ -72,6 +72,7 @@ def timeline(report: Report, recording: Recording) -> dict[str, Any]:
             tier: [list(column) for column in zip(*points, strict=True)]
             for tier, points in recording.occupancy.items()
         },
+        "power": [list(column) for column in zip(*recording.power, strict=True)],
     }
 
 

@@ -11,7 +11,7 @@ class Span:
 
     It is one op (`ops` is 1), or several that are not told apart: then it was taken for `busy`
     ticks in between. At `done` the last of their events had happened. `read` and `written` are
-    bytes by tier; an op that holds several resources has a span on each and its bytes on one.
+    bytes by tier; an op that holds several resources has a span on each, its bytes and `energy_pj` on one.
     `waits_for` are the spans, by place, of the copies whose events it waited for.
     """
 
@@ -25,6 +25,7 @@ class Span:
     ops: int = 1
     read: Mapping[str, int] = field(default_factory=dict[str, int])
     written: Mapping[str, int] = field(default_factory=dict[str, int])
+    energy_pj: float = 0.0
     waits_for: tuple[int, ...] = ()
 
 
@@ -55,7 +56,8 @@ class Recording:
     Where `recorded` calls repeat (equal layers, rounds of a loop), the first are op by op and the
     others one span per kernel and resource, so that it stays small; a resource's busy ticks and
     the bytes add up to the report's all the same. `occupancy` holds (tick, bytes from there on);
-    during a call that is not recorded, every buffer of the recorded ones counts.
+    during a call that is not recorded, every buffer of the recorded ones counts. `power` holds
+    (tick, watts from there on), means over short stretches: over the time they come to the energy.
     """
 
     ticks_per_second: float
@@ -63,4 +65,5 @@ class Recording:
     calls: tuple[CallSpan, ...]
     spans: tuple[Span, ...]
     occupancy: Mapping[str, tuple[tuple[int, int], ...]]
+    power: tuple[tuple[int, float], ...]
     flows: tuple[Flow, ...]

@@ -1,4 +1,4 @@
-// ---- time line: a lane per unit and link, a curve per memory, all over the same stretch of ticks
+// ---- time line: a lane per unit and link, a curve per memory and of the power, all over the same stretch of ticks
 
 const LANE = 24, CURVE = 62, AXIS = 24, CALLS = 20;
 const canvas = $("lanes");
@@ -18,8 +18,23 @@ function layout() {
   lanes = timeline.resources.map((name) => ({ name, spans: [] }));
   timeline.start.forEach((_, at) => lanes[timeline.resource[at]].spans.push(at));
   for (const lane of lanes) lane.spans.sort((a, b) => timeline.start[a] - timeline.start[b]);
-  const curves = Object.keys(timeline.occupancy).length;
-  canvas.style.height = `${AXIS + CALLS + lanes.length * LANE + curves * CURVE + 4}px`;
+  const height = curves().length * CURVE;
+  canvas.style.height = `${AXIS + CALLS + lanes.length * LANE + height + 4}px`;
+}
+
+function curves() {
+  // [name, [ticks, values], what the highest is called, what it is a part of]
+  const memories = Object.entries(timeline.occupancy).map(([name, points]) => {
+    const tier = report.tiers.find((each) => each.name === name);
+    const most = highest(points);
+    return [name, points, bytes(most), tier ? `${percent(most / tier.capacity_bytes)} of ${bytes(tier.capacity_bytes)} at most` : ""];
+  });
+  const mean = report.latency_s ? report.energy_j / report.latency_s : 0;
+  return [...memories, ["power", timeline.power, si(highest(timeline.power), "W"), `${si(mean, "W")} on average`]];
+}
+
+function highest([, values]) {
+  return values.reduce((a, b) => Math.max(a, b), 0);
 }
 
 function toX(at) {
@@ -56,7 +71,7 @@ function drawTimeline() {
   drawCalls(pen, color);
   let drawn = 0;
   lanes.forEach((lane, at) => { drawn += drawLane(pen, color, lane, AXIS + CALLS + at * LANE); });
-  Object.keys(timeline.occupancy).forEach((name, at) => drawCurve(pen, color, name, AXIS + CALLS + lanes.length * LANE + at * CURVE));
+  curves().forEach((curve, at) => drawCurve(pen, color, curve, AXIS + CALLS + lanes.length * LANE + at * CURVE));
   Object.assign(canvas.dataset, { from: view.from, to: view.to, drawn });
   // with branches on data the figures are means over both ways, and the time line is of the one without fall-backs
   const way = timeline.cycles === report.cycles ? "" : ", without fall-backs: the figures are means over calls with and without";
@@ -138,15 +153,14 @@ function drawLane(pen, color, lane, y) {
   return drawn;
 }
 
-function drawCurve(pen, color, name, y) {
-  const [ticks, sizes] = timeline.occupancy[name];
-  const tier = report.tiers.find((each) => each.name === name);
-  const most = sizes.reduce((a, b) => Math.max(a, b), 1);
+function drawCurve(pen, color, [name, points, topText, note], y) {
+  const [ticks, sizes] = points;
+  const most = highest(points) || 1;
   const top = y + 8, bottom = y + CURVE - 6;
   const level = (size) => bottom - (size / most) * (bottom - top);
   label(pen, color, name, y, CURVE - 16);
   pen.fillStyle = color("--soft");
-  pen.fillText(bytes(most), 0, y + CURVE / 2 + 12);
+  pen.fillText(topText, 0, y + CURVE / 2 + 12);
   clip(pen, y, CURVE, () => {
     const first = Math.max(0, firstAfter(ticks.length, (at) => ticks[at] > view.from) - 1);
     pen.beginPath();
@@ -168,7 +182,7 @@ function drawCurve(pen, color, name, y) {
     pen.strokeStyle = color("--c7");
     pen.stroke();
     pen.fillStyle = color("--soft");
-    if (tier) pen.fillText(`${percent(most / tier.capacity_bytes)} of ${bytes(tier.capacity_bytes)} at most`, gutter() + 6, bottom - 8);
+    pen.fillText(note, gutter() + 6, bottom - 8);
   });
 }
 

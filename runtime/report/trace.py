@@ -1,4 +1,4 @@
-"""A recording in Chrome's trace event format, which Perfetto opens: spans, memory, and flows from copies to launches."""
+"""A recording in Chrome's trace event format, which Perfetto opens: spans, memory, power, and flows from copies to launches."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,8 +6,14 @@ from typing import Any
 
 from dfc.runtime.report.recording import Recording, Span
 
-CALLS, UNITS, LINKS, MEMORIES = range(1, 5)
-GROUPS = {CALLS: "calls", UNITS: "units", LINKS: "links", MEMORIES: "memories"}
+CALLS, UNITS, LINKS, MEMORIES, POWER = range(1, 6)
+GROUPS = {
+    CALLS: "calls",
+    UNITS: "units",
+    LINKS: "links",
+    MEMORIES: "memories",
+    POWER: "power",
+}
 
 Event = dict[str, Any]
 
@@ -24,7 +30,7 @@ def trace_text(recording: Recording) -> str:
 
 def trace_events(recording: Recording) -> Iterator[Event]:
     """
-    All events: processes are calls, units, links and memories, threads are resources.
+    All events: processes are calls, units, links, memories and power, threads are resources.
 
     Times are in microseconds as the format wants, rounded down to nanoseconds; `args` has them in
     ticks. A resource's slices never overlap.
@@ -43,13 +49,9 @@ def trace_events(recording: Recording) -> Iterator[Event]:
     yield from _flows(recording, threads, clock)
     for tier, points in recording.occupancy.items():
         for at, size in points:
-            yield {
-                "name": tier,
-                "ph": "C",
-                "pid": MEMORIES,
-                "ts": clock.us(at),
-                "args": {"bytes": size},
-            }
+            yield _level(tier, MEMORIES, clock.us(at), {"bytes": size})
+    for at, watts in recording.power:
+        yield _level("power", POWER, clock.us(at), {"W": watts})
 
 
 class _Clock:
@@ -87,6 +89,11 @@ def _names(threads: Mapping[str, int]) -> Iterator[Event]:
 
 def _slice(name: str, pid: int, tid: int, times: Event, args: Event) -> Event:
     return {"name": name, "ph": "X", "pid": pid, "tid": tid, **times, "args": args}
+
+
+def _level(name: str, pid: int, ts: float, args: Event) -> Event:
+    """A counter's value from a time on."""
+    return {"name": name, "ph": "C", "pid": pid, "ts": ts, "args": args}
 
 
 def _arguments(span: Span) -> Event:

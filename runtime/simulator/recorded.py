@@ -9,6 +9,7 @@ from dfc.runtime.simulator.footprint import given_bytes
 from dfc.runtime.simulator.history import History
 from dfc.runtime.simulator.kernel_flows import kernel_flows
 from dfc.runtime.simulator.lifetimes import Life, occupancy
+from dfc.runtime.simulator.power_curve import power_curve
 
 Controls = dict[int, int]
 
@@ -59,6 +60,7 @@ def record(simulator: Simulator, asked: Sequence[Asked]) -> Recording:
             tuple(target.tier),
             end,
         ),
+        power=power_curve(history.teller.spans, target, end),
         flows=kernel_flows(functions, labels, tuple(first)),
     )
 

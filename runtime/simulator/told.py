@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import fsum
 
 from dfc.runtime.report.recording import Span
 from dfc.runtime.simulator.timing import Counter as Quantity
@@ -79,11 +80,12 @@ class Story:
 
 @dataclass(frozen=True)
 class Sums:
-    """What a story's quantities come to: busy ticks, bytes by tier, ops, and whose they are."""
+    """What a story's quantities come to: busy ticks, bytes by tier, energy, ops, and whose they are."""
 
     busy: Mapping[str, int]
     read: Mapping[str, int]
     written: Mapping[str, int]
+    energy_pj: float
     ops: int
     kernel: str
 
@@ -108,6 +110,7 @@ def sums_of(counters: Mapping[Quantity, float]) -> Sums:
         busy=found["busy"],
         read=found["read"],
         written=found["written"],
+        energy_pj=fsum(n for key, n in counters.items() if key.quantity == "energy"),
         ops=max(1, found["launches"].total() + found["copies"].total()),
         kernel=kernels.pop() if len(kernels) == 1 else "",
     )
@@ -153,6 +156,7 @@ class Teller:
                 ops=sums.ops,
                 read={tier: n for tier in here if (n := sums.read.get(tier, 0))},
                 written={tier: n for tier in here if (n := sums.written.get(tier, 0))},
+                energy_pj=sums.energy_pj if resource == launch_on else 0.0,
                 waits_for=waits if resource == launch_on else (),
             )
             self.spans.append(span)

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from functools import cache
+from itertools import product
 from math import fsum
 
+import numpy as np
 import pytest
 from xdsl.dialects.builtin import IndexType
 
@@ -11,12 +13,26 @@ from dfc.api import load
 from dfc.model_work import work_in
 from dfc.program import Program
 from dfc.runtime.machine import list_targets
+from dfc.runtime.machine.units.fixed_rate import FixedRate
 from dfc.runtime.report import Report
+from dfc.runtime.report.roofline import points
 from dfc.runtime.simulator import Simulator
 from dfc.workload import plan
 
 MODELS = ("bitnet-tiny", "llama-tiny")
-RUNS = [(target, model) for target in list_targets() for model in MODELS]
+QUICK = {
+    ("tiny-npu", "bitnet-tiny"),
+    ("tellme-kv260", "bitnet-tiny"),
+    ("h100", "llama-tiny"),
+    ("stream-abstract", "llama-tiny"),
+}
+"""A program of every form: tiles, weights that take turns, whole matrices, and graphs."""
+RUNS = [
+    pytest.param(
+        run, marks=[] if run in QUICK else [pytest.mark.slow], id="-".join(run)
+    )
+    for run in product(list_targets(), MODELS)
+]
 
 
 @cache
@@ -26,7 +42,7 @@ def run(target: str, model: str) -> tuple[Program, Report]:
     return program, program.simulate()
 
 
-@pytest.fixture(params=RUNS, ids="-".join)
+@pytest.fixture(params=RUNS)
 def ran(request: pytest.FixtureRequest) -> tuple[Program, Report]:
     """A model's program for a target, and its report."""
     return run(*request.param)
@@ -114,6 +130,14 @@ def test_energy_is_the_sum_of_its_parts(report: Report):
         assert moving + static == pytest.approx(report.energy_j)
 
 
+def test_power_over_the_time_is_the_energy(report: Report):
+    ticks = [at for at, _ in report.recording.power]
+    lengths = np.diff([*ticks, report.cycles])
+    watts = [value for _, value in report.recording.power]
+    seconds = report.latency_s / report.cycles
+    assert fsum(lengths * watts) * seconds == pytest.approx(report.energy_j)
+
+
 def test_steps_add_up_with_the_prompt(report: Report):
     steps = sum(step.cycles for step in report.steps)
     tick = report.latency_s / report.cycles
@@ -124,3 +148,24 @@ def test_memory_holds_what_stands_in_it(report: Report):
     for row in report.tiers:
         sizes = [size for _, size in report.recording.occupancy.get(row.name, ())]
         assert max(sizes, default=0) <= row.peak_bytes <= row.capacity_bytes
+
+
+def test_no_kernel_stands_above_the_roofs(ran: tuple[Program, Report]):
+    program, report = ran
+    units = {row.name: row.peak_operations_per_s for row in report.units}
+    rates = {row.name: row.bytes_per_s for row in report.tiers}
+    for point in points(report):
+        names = point.unit.split(", ")
+        peaks = [units[name] for name in names]
+        if None not in peaks:
+            assert point.operations_per_s <= 1.0001 * max(peaks)
+        if not any(has_its_own_rate(program, name) for name in names):
+            for tier, intensity in point.operations_per_byte.items():
+                if rates[tier]:
+                    assert point.operations_per_s <= 1.0001 * intensity * rates[tier]
+
+
+def has_its_own_rate(program: Program, name: str) -> bool:
+    """Whether a unit's rate holds whatever its operands' bytes: such kernels may outrun a memory."""
+    unit = program.target.unit[name]
+    return isinstance(unit, FixedRate) and not unit.roofline

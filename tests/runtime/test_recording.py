@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from machine_testing import parse
 from random_program_testing import Writer, machine, programs
 
+from dfc.runtime.machine import load_target
 from dfc.runtime.report.recording import Recording, Span
 from dfc.runtime.simulator import Simulator
 from dfc.runtime.simulator.lifetimes import Life, live_bytes, occupancy, thinned
+from dfc.runtime.simulator.power_curve import power_curve
 from dfc.runtime.simulator.recorded import Asked, record
 
 FAR, NEAR = 'memref<64xf32, "ddr">', 'memref<64xf32, "sram">'
@@ -193,3 +195,20 @@ def test_the_graph_of_kernels_has_the_bytes_that_go_between_them():
 @pytest.mark.parametrize("n", [0, 1, 3, 4, 1000])
 def test_the_size_of_a_recording_does_not_grow_with_the_rounds(n: int):
     assert len(run(n).spans) <= 40
+
+
+def test_a_span_draws_its_energy_evenly_and_a_board_its_power_always():
+    draws = {"resource": "unit.u", "kernel": "k", "name": "n"}
+    spans = [
+        Span(**draws, start=0, end=500, done=500, busy=500, energy_pj=1e6),
+        Span(**draws, start=750, end=750, done=750, busy=0, energy_pj=3e3),
+    ]
+    target = load_target("tiny-npu", {"clock_mhz": 1000, "power.static_w": 2.0})
+    curve = dict(power_curve(spans, target, 1000))
+    # 1 uJ over 500 ticks of 1 ns is 2 W, beside 2 W of static power
+    assert curve[0] == pytest.approx(4)
+    assert curve[500] == pytest.approx(2)
+    # an op of no length draws in the tick before it: 3 nJ in 1 ns
+    assert curve[749] == pytest.approx(2 + 3)
+    board = load_target("tiny-npu", {"power.total_w": 7.0})
+    assert power_curve(spans, board, 1000) == ((0, 7.0),)

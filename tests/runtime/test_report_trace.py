@@ -93,7 +93,7 @@ def test_bytes_of_the_slices_are_those_of_the_memories(
 
 def test_memory_counters_stay_under_the_peak(report: Report, events: list[dict]):
     peaks = {row.name: row.peak_bytes for row in report.tiers}
-    counters = [e for e in events if e["ph"] == "C"]
+    counters = [e for e in events if e["ph"] == "C" and e["name"] != "power"]
     assert {e["name"] for e in counters} == {"sram", "ddr"}
     for event in counters:
         assert event["args"]["bytes"] <= peaks[event["name"]]
@@ -102,3 +102,8 @@ def test_memory_counters_stay_under_the_peak(report: Report, events: list[dict])
 def test_a_trace_is_json(report: Report, tmp_path: Path):
     with pytest.raises(DfcError, match=r"ends in \.json"):
         report.save_trace(tmp_path / "t.pftrace")
+
+
+def test_the_power_counter_is_that_of_the_recording(report: Report, events: list[dict]):
+    watts = [e["args"]["W"] for e in events if e["ph"] == "C" and e["name"] == "power"]
+    assert watts == [value for _, value in report.recording.power]
