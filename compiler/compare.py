@@ -138,11 +138,11 @@ def peaks(report: Report) -> Mapping[str, float]:
 
 
 def figure_changes(before: Report, after: Report) -> tuple[Change, ...]:
-    """The totals that either report has."""
+    """The totals that differ."""
     names = ("latency_s", "cycles", "energy_j", "ttft_s", "decode_tokens_per_s")
     names += ("tokens_per_j", "assumed_share", "calibrated_share")
     rows = [Change(n, getattr(before, n), getattr(after, n)) for n in names]
-    return tuple(row for row in rows if (row.before, row.after) != (None, None))
+    return tuple(row for row in rows if row.before != row.after)
 
 
 def target_changes(before: Report, after: Report) -> tuple[TargetChange, ...]:
@@ -212,10 +212,17 @@ def sentences(
     if before.target != after.target:
         yield f"the target is `{after.target}` instead of `{before.target}`"
     elif target:
-        named = (f"`{r.key}` is {r.after} instead of {r.before}" for r in target)
+        named = (
+            f"`{r.key}` is {said(r.after)} instead of {said(r.before)}" for r in target
+        )
         yield "in the target, " + ", ".join(named)
     elif before.target_values:
         yield "the target is the same"
+
+
+def said(value: Value | None) -> str:
+    """A value of a target's file."""
+    return "not given" if value is None else str(value)
 
 
 def signed(name: str, change: Change) -> str:

@@ -53,9 +53,22 @@ def test_the_values_of_the_target_that_differ_are_named(before: Report, after: R
     assert f"`{RATE}` is 12.8 instead of 25.6" in found.summary[-1]
 
 
+def test_a_value_that_only_one_gives_is_said_to_be_missing(before: Report):
+    found = compare(
+        before,
+        before.model_copy(
+            update={"target_values": {**before.target_values, "clock_scale": 0.5}}
+        ),
+    )
+    assert (
+        found.summary[-1] == "in the target, `clock_scale` is 0.5 instead of not given"
+    )
+
+
 def test_what_is_the_same_is_left_out(before: Report):
     found = compare(before, before)
     assert (found.causes_s, found.kernels, found.target) == ((), (), ())
+    assert found.figures == ()
     assert found.tiers_bytes == found.energy_parts_j == ()
     assert found.summary == (
         f"the time is the same, {before.latency_s:.4g} s",
