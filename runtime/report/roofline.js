@@ -1,6 +1,6 @@
 // ---- roofline: operations per byte to the right, operations per second up, both logarithmic
 
-const ROOF = { width: 760, height: 420, left: 70, right: 20, top: 20, bottom: 46 };
+const ROOF = { width: 760, height: 420, left: 70, right: 20, top: 20, bottom: 46 }; // width: as wide as its place
 
 function roofTiers() {
   const known = report.tiers.filter((tier) => tier.bytes_per_s && points.some((point) => point.operations_per_byte[tier.name]));
@@ -36,7 +36,7 @@ function roofLines(svg, x, y, tier, peaks) {
   const ridge = Math.min(high, top / tier.bytes_per_s);
   const slope = element("path", { class: "roof", "data-roof": tier.name, "data-value": tier.bytes_per_s,
     d: `M${x(floor)},${y(floor * tier.bytes_per_s)}L${x(ridge)},${y(ridge * tier.bytes_per_s)}` });
-  svg.append(slope, element("text", { class: "soft", x: x(floor) + 6, y: y(floor * tier.bytes_per_s) - 8 }, `${tier.name} ${si(tier.bytes_per_s, "B/s")}`));
+  svg.append(slope, element("text", { class: "soft", x: x(floor) + 16, y: y(floor * tier.bytes_per_s) - 2 }, `${tier.name} ${si(tier.bytes_per_s, "B/s")}`));
   for (const unit of peaks) {
     const peak = unit.peak_operations_per_s;
     const start = Math.max(low, Math.min(high, peak / tier.bytes_per_s));
@@ -56,7 +56,17 @@ function roofPoint(svg, x, y, tier, point) {
   svg.append(circle);
 }
 
-function drawRoofline(name) {
+function roofNote(tier) {
+  const none = report.kernels.length - points.length;
+  const above = points.filter((point) => point.operations_per_s > 1.0001 * tier.bytes_per_s * (point.operations_per_byte[tier.name] ?? Infinity)).length;
+  $("roof-note").textContent = ["The roofs are what a memory and the units reach at most; a kernel's time is the longer of its part of the critical path and of what it took one unit or link for.",
+    none && `${none} kernels compute nothing and have no point.`,
+    above && `${above} stand above the memory's roof: their unit is known by a rate that holds whatever their bytes.`].filter(Boolean).join(" ");
+}
+
+function drawRoofline() {
+  const name = $("roof-tier").value;
+  ROOF.width = Math.max(260, $("roof").clientWidth);
   const tier = report.tiers.find((each) => each.name === name);
   const peaks = report.units.filter((unit) => unit.peak_operations_per_s && points.some((point) => point.unit.split(", ").includes(unit.name)));
   const across = points.map((point) => point.operations_per_byte[name]).filter(Boolean);
@@ -69,15 +79,20 @@ function drawRoofline(name) {
   const bySize = [...points].sort((a, b) => b.seconds - a.seconds);
   for (const point of bySize) roofPoint(svg, x, y, tier, point);
   $("roof").replaceChildren(svg);
+  roofNote(tier);
 }
 
 function roofline() {
   const tiers = roofTiers();
   if (!tiers.length) return $("roofline").remove();
   for (const tier of tiers) $("roof-tier").append(element("option", { value: tier.name }, tier.name));
-  $("roof-tier").addEventListener("change", () => drawRoofline($("roof-tier").value));
+  $("roof-tier").addEventListener("change", drawRoofline);
   keys($("unit-keys"), [...unitHue].filter(([name]) => points.some((point) => unitOf(point) === name)));
-  const none = report.kernels.length - points.length;
-  $("roof-note").textContent = `The roofs are what a memory and the units reach at most; a kernel's time is the longer of its part of the critical path and of what it took one unit or link for.${none ? ` ${none} kernels compute nothing and have no point.` : ""}`;
-  drawRoofline(tiers[0].name);
+  let wide = 0;
+  new ResizeObserver(() => {
+    if (wide === $("roof").clientWidth) return;
+    wide = $("roof").clientWidth;
+    requestAnimationFrame(drawRoofline);
+  }).observe($("roof"));
+  drawRoofline();
 }

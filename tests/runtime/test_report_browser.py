@@ -132,6 +132,33 @@ def test_the_roofline_has_every_kernel_that_computes_where_it_belongs(
     assert roofs[tier] == next(r.bytes_per_s for r in report.tiers if r.name == tier)
 
 
+def test_words_of_the_roofline_are_as_large_on_a_phone(page: Any):
+    drawn, wide = page.evaluate(
+        """() => {
+          const svg = document.querySelector("#roof svg");
+          return [svg.viewBox.baseVal.width, svg.getBoundingClientRect().width];
+        }"""
+    )
+    assert drawn == pytest.approx(wide, abs=1)
+
+
+def test_the_page_says_which_kernels_stand_above_the_roof_of_a_memory(
+    browser: Any, report: Report, tmp_path: Path
+):
+    page = browser.new_page()
+    slow = tuple(row.model_copy(update={"bytes_per_s": 1.0}) for row in report.tiers)
+    for name, shown in (
+        ("under", report),
+        ("above", report.model_copy(update={"tiers": slow})),
+    ):
+        shown.save(tmp_path / f"{name}.html")
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        page.wait_for_selector("#roof circle")
+        words = page.locator("#roof-note").inner_text()
+        assert ("above the memory's roof" in words) == (name == "above")
+    page.close()
+
+
 def test_tables_show_the_rows_and_sort(page: Any, report: Report):
     def column(at: int) -> list[str]:
         return page.locator(f"#kernels tbody tr td:nth-child({at})").all_inner_texts()
