@@ -15,6 +15,7 @@ from dfc.passes.stream_size_fifos import sizing_reasons
 from dfc.runtime.drawing import Box, Link, Picture
 from dfc.runtime.graph import Edge, Graph, Run, simulate
 from dfc.runtime.graph.extract import graph_of
+from dfc.runtime.graph.storage import Storage, storage_of
 
 LARGE = 2**40
 """An index beyond every capacity: bounds on trips end at the static trips."""
@@ -30,12 +31,15 @@ class StreamGraph:
     run: Run
     reasons: Mapping[str, str]
     """Why a FIFO has its depth, by its name, where `stream-size-fifos` found it."""
+    storage: Storage
+    """What it keeps between firings."""
 
     @property
     def title(self) -> str:
-        """Name, cycles and bottleneck in one line."""
+        """Name, cycles, bottleneck and memory in one line."""
         return (
-            f"{self.name}: {self.run.cycles:,} cycles, busiest node {self.bottleneck}"
+            f"{self.name}: {self.run.cycles:,} cycles, busiest node {self.bottleneck},"
+            f" {self.storage.bytes:,} bytes between firings"
         )
 
     @property
@@ -50,6 +54,8 @@ class StreamGraph:
             "cycles": self.run.cycles,
             "firings": self.run.firings,
             "bottleneck": self.bottleneck,
+            "fifo_bytes": self.storage.fifo_bytes,
+            "state_bytes": self.storage.state_bytes,
             "nodes": self.node_rows(),
             "fifos": self.fifo_rows(),
         }
@@ -186,4 +192,4 @@ def run_graph(
         run = simulate(graph)
     except DfcError as error:
         raise InputError(f"graph `{name}`: {error}", name) from error
-    return StreamGraph(name, graph, run, sizing_reasons(op))
+    return StreamGraph(name, graph, run, sizing_reasons(op), storage_of(op))

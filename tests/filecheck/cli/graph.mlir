@@ -10,6 +10,9 @@
 // JSON:       "name": "softmax"
 // JSON-NEXT:  "cycles": 18
 // JSON:       "bottleneck": "exp"
+// 2 + 6 + 2 + 2 floats in FIFOs; a sum in the making and one held
+// JSON-NEXT:  "fifo_bytes": 48
+// JSON-NEXT:  "state_bytes": 8
 // JSON:       "name": "long"
 // JSON-NEXT:  "depth": 6
 // JSON-NEXT:  "peak_occupancy": 6
