@@ -77,7 +77,7 @@ function figures() {
 
 function shares(section, parts, total, shown) {
   const sorted = Object.entries(parts).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
-  const small = element("details", {}, element("summary", { class: "soft" }, `${sorted.length - SHARES} smaller ones`));
+  const small = element("details", {}, element("summary", { class: "soft" }, sorted.length - SHARES === 1 ? "1 smaller one" : `${sorted.length - SHARES} smaller ones`));
   sorted.forEach(([name, amount], at) => {
     const share = amount / (total || 1);
     const row = element("div", { class: "share", "data-name": name, "data-value": amount });

@@ -27,7 +27,7 @@ def power_curve(
     edges = np.unique(np.linspace(0, end, STRETCHES + 1).astype(np.int64))
     joules = np.diff(drawn_until(spans, edges)) * 1e-12
     watts = joules / np.diff(edges) * second + target.power.static_watts(scale)
-    points = zip(edges.tolist(), watts.tolist(), strict=False)
+    points = zip(edges[:-1].tolist(), watts.tolist(), strict=True)
     kept: list[tuple[int, float]] = []
     for at, value in points:
         if not kept or kept[-1][1] != value:
