@@ -17,8 +17,8 @@ ALLOCATED = 0x2
 SYMBOLS, RELOCATIONS, NO_BITS = 2, 4, 8
 """Kinds of sections."""
 
-ABSOLUTE, RELATIVE = 1, 24
-"""Kinds of references: an address in 64 bits, or its distance from where it stands."""
+ABSOLUTE = 1
+"""The kind of reference that is an address in 64 bits."""
 
 X86_64 = 62
 """The machine."""
@@ -164,11 +164,10 @@ def resolve(
     base = address(memory)
     for offset, info, plus in file.rows(section, "<QQq"):
         kind, symbol = info & 0xFFFFFFFF, symbols[info >> 32]
-        if kind not in (ABSOLUTE, RELATIVE) or symbol.section not in places:
+        if kind != ABSOLUTE or symbol.section not in places:
             raise UnknownObject(f"a reference of kind {kind} to '{symbol.name}'")
         at = places[section.info] + offset
         value = base + places[symbol.section] + symbol.value + plus
-        value -= base + at if kind == RELATIVE else 0
         struct.pack_into("<q", memory, at, value)
 
 

@@ -152,6 +152,7 @@ def test_a_damaged_entry_is_compiled_again(tmp_path: Path, damage: str):
     )
     if damage == "not code":
         cache.put(entry.stem, b"whole, but no object")
+    assert (cache.get(entry.stem) is None) == (damage != "not code")
     assert result_of(jit.native(TEXT, KINDS, cache)) == 5
     assert entry.read_bytes()[: len(MARK)] == MARK
     assert result_of(jit.native(TEXT, KINDS, cache)) == 5
