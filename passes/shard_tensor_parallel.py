@@ -44,6 +44,8 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects.socket import sockets_of
+from dfc.dialects.ternary import TritType
+from dfc.dialects.utils import element
 from dfc.passes.analysis.function_buffers import ALIAS
 from dfc.passes.analysis.functions import (
     WEIGHTS,
@@ -83,7 +85,9 @@ def _weights_and_states(function: FuncOp) -> set[int]:
         for argument, row in zip(
             function.args, argument_attributes(function), strict=True
         )
-        if (WEIGHT in row or ALIAS in row) and isinstance(argument.type, TensorType)
+        if (WEIGHT in row or ALIAS in row)
+        and isinstance(argument.type, TensorType)
+        and not isinstance(element(argument), TritType)
     }
 
 

@@ -127,7 +127,7 @@ class FunctionSharder:
     def _loop(self, op: Operation) -> Loop | None:
         """The loop of an op that is shared; `None` when every socket does all of it."""
         split = [value for value in inputs_of(op) if value in self.dims]
-        product = contraction_of(op) is not None
+        product = isinstance(op, LinalgStructuredOperation) and bool(contraction_of(op))
         if not split and not product:
             return None
         loops = [loop for loop in loops_of(op) if self._can_share(op, loop)]

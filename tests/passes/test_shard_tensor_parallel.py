@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.api import load
-from dfc.dialects.socket import sockets_of
+from dfc.dialects.socket import ExchangeOp, sockets_of
 from dfc.dialects.utils import shape
 from dfc.levels import LEVELS
 from dfc.passes.shard_tensor_parallel import ShardTensorParallelPass
@@ -144,3 +144,16 @@ def test_a_check_of_every_kernel_is_for_one_socket(llama: Program):
     )
     with pytest.raises(ExecutionError, match="one socket where kernels are watched"):
         llama.run("decode", inputs, level="fused", hook=KernelHook())
+
+
+def test_ternary_layers_stay_whole():
+    """Their weights are packed where their unit is known; norms, caches and the rest are as on one socket."""
+    two = {"network.sockets": 2}
+    bitnet = load("zoo:bitnet-tiny", "sn40l-node", plan(4, 2), overrides=two)
+    layer = function(bitnet.module("fused"), "decode_layer")
+    assert not ops_named(layer, "socket.all_gather")
+    assert not ops_named(layer, "shard.all_reduce")
+    # the LM head is no ternary layer
+    decode = function(bitnet.module("program"), "decode")
+    found = [op for op in decode.walk() if isinstance(op, ExchangeOp)]
+    assert [op.kind.data for op in found] == ["all-gather"]
