@@ -39,6 +39,7 @@ def targets(
     name: Name = None, sets: Set = None, as_json: Json = False, schema: Schema = False
 ) -> None:
     """List the described accelerators, or show one (a name or a file) with the evidence of its numbers."""
+    from dfc.levels import check_target
     from dfc.listing import (
         default_energies,
         evidence,
@@ -60,6 +61,7 @@ def targets(
             print_table("", ("name", "description"), [tuple(r.values()) for r in rows])
         return
     target = load_target(name, overrides(sets))
+    check_target(target)
     if as_json:
         defaults = {k: n.model_dump(mode="json") for k, n in default_energies(target)}
         print_json({**target.model_dump(mode="json"), "default_energies": defaults})

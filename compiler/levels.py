@@ -14,7 +14,7 @@ from dfc.driver import parse_passes
 from dfc.errors import InputError, suggest
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.pipelines import LEVELS, PIPELINES, Pipeline
-from dfc.runtime.machine import target_of
+from dfc.runtime.machine import Target, target_of
 
 
 def attach_target(
@@ -53,9 +53,20 @@ def check_level(level: str) -> None:
 
 def pipeline_of(module: ModuleOp, name: str | None = None) -> Pipeline:
     """The pipeline of this name, else the one that the module's target names."""
-    chosen = name or target_of(module).pipeline
-    check_pipeline(chosen)
-    return PIPELINES[chosen]
+    if name is None:
+        target = target_of(module)
+        check_target(target)
+        return PIPELINES[target.pipeline]
+    check_pipeline(name)
+    return PIPELINES[name]
+
+
+def check_target(target: Target) -> None:
+    """Refuse a target that names a pipeline which is none."""
+    if target.pipeline not in PIPELINES:
+        hint = suggest(target.pipeline, PIPELINES)
+        message = f"target `{target.name}`: no `pipeline` is called `{target.pipeline}`: {hint}"
+        raise InputError(message, target.name)
 
 
 def check_pipeline(name: str) -> None:

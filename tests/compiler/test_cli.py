@@ -130,6 +130,14 @@ def test_a_parse_error_names_line_and_column(file, capsys: pytest.CaptureFixture
         (["run", "{file}", "-t", "tiny-npu", "-o", "x.txt"], "`.npz`"),
         (["run", "{file}", "-t", "tiny-npu", "--inputs", "no.npz"], "cannot open"),
         (["compile", "{file}", "-t", "tiny-npu", "--emit", "plcaed"], "`placed`"),
+        (
+            ["targets", "tiny-npu", "--set", "pipeline=dataflo"],
+            "target `tiny-npu`: no `pipeline` is called `dataflo`: did you mean `dataflow`",
+        ),
+        (
+            ["simulate", "{file}", "-t", "tiny-npu", "--set", "pipeline=dataflo"],
+            "target `tiny-npu`: no `pipeline`",
+        ),
         (["compile", "{file}", "-t", "tiny-npu", "--dtype", "float16"], "own dtypes"),
         (
             ["simulate", "zoo:bitnet-tiny", "-t", "tiny-npu", "--decode", "4"],
