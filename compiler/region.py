@@ -1,14 +1,16 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """A region of a graph as a program on a modelled machine, called with PyTorch tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
@@ -48,7 +50,7 @@ class NotTernary(DfcError):
 def compile_region(region: Region, options: Options) -> "CompiledRegion":
     """Lower a region; every refusal is a `DfcError`."""
     module = lower([region.function])
-    try:
+    with refusals():
         check_sizes(module)
         attach_target(module, options.target, {})
         pipeline = pipeline_of(module, options.pipeline)
@@ -56,15 +58,20 @@ def compile_region(region: Region, options: Options) -> "CompiledRegion":
         run_passes(passes_to("tensor", pipeline), module, context)
         program = Program({"tensor": module}, context, pipeline)
         program.module(LEVEL)
+    return CompiledRegion(program, options)
+
+
+@contextmanager
+def refusals() -> Generator[None]:
+    """Errors of passes as `DfcError`: a pass may be a user's own, and is no reason to end a model."""
+    try:
+        yield
     except DfcError:
         raise
-    except (
-        Exception
-    ) as error:  # of a pass, which may be a user's own: no reason to end a model
+    except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = lines[-1] if lines else "no message"
         raise DfcError(f"{said} ({type(error).__name__})") from error
-    return CompiledRegion(program, options)
 
 
 @dataclass
@@ -73,12 +80,12 @@ class CompiledRegion:
 
     program: Program
     options: Options
-    cache: WeightsCache = field(init=False)
     needs: list[list[str]] = field(init=False)
+    caches: list[WeightsCache[np.ndarray]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = WeightsCache(self.options.freeze)
-        self.needs = weight_needs(self.program)
+        self.needs = weight_needs(self.program.module(LEVEL))
+        self.caches = [WeightsCache(self.options.freeze) for _ in self.needs]
 
     def run(self, region: Region, values: dict[fx.Node, Any]) -> None:
         """Compute the region's outputs from its inputs, both by node."""
@@ -114,13 +121,19 @@ class CompiledRegion:
             check_ternary(region, weights)
             return arrays
 
+        @cache
         def compute() -> Sequence[np.ndarray]:
             check_ternary(region, weights)
             made = run(self.program.module(LEVEL), "weights", (), weights=arrays)
             return [np.asarray(value) for value in made]
 
-        made = self.cache.get(weights, self.needs, compute)
-        return arrays | {f"@weights:{n}": value for n, value in enumerate(made)}
+        made = {
+            f"@weights:{n}": kept.get(
+                [weights[x] for x in names], partial(nth, compute, n)
+            )
+            for n, (names, kept) in enumerate(zip(self.needs, self.caches, strict=True))
+        }
+        return arrays | made
 
     def _check(
         self, region: Region, given: Sequence[Tensor], values: Mapping[fx.Node, Any]
@@ -166,9 +179,14 @@ def weight_name(region: Region, node: fx.Node) -> str:
     return region.function.arguments[region.inputs.index(node)].name
 
 
-def weight_needs(program: Program) -> list[list[str]]:
+def nth(compute: Callable[[], Sequence[np.ndarray]], number: int) -> np.ndarray:
+    """One of the results of a function."""
+    return compute()[number]
+
+
+def weight_needs(module: ModuleOp) -> list[list[str]]:
     """For each result of `@weights` the names of the weights that it depends on."""
-    for op in program.module(LEVEL).ops:
+    for op in module.ops:
         if isinstance(op, FuncOp) and op.sym_name.data == "weights":
             last = op.body.block.last_op
             assert isinstance(last, ReturnOp)

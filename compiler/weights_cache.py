@@ -1,85 +1,119 @@
-# pyright: strict, reportUnknownMemberType=false
-"""Results of `@weights` kept as long as the tensors they were made from live and stay the same."""
+# pyright: strict, reportUnknownMemberType=false, reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Values made from tensors, kept as long as the tensors live and stay the same."""
 
+import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import numpy as np
+import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
-State = tuple[int, int, int | None]
-"""Identity, storage pointer and version of a tensor; inference tensors have no version."""
+Value = TypeVar("Value")
+
+Key = tuple[int, ...]
+"""The identities of some tensors."""
+
+VERSION: Callable[[Tensor], int] = torch._C.TensorBase._version.__get__  # pyright: ignore[reportAttributeAccessIssue]
+ADDRESS: Callable[[Tensor], int] = torch._C._storage_address  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def state(tensor: Tensor, freeze: bool) -> State | None:
-    """What must stay equal for a tensor to count as unchanged; None where that cannot be told."""
-    if tensor.is_inference():
-        return (id(tensor), tensor.data_ptr(), None) if freeze else None
-    return id(tensor), tensor.data_ptr(), tensor._version  # pyright: ignore[reportPrivateUsage]
-
-
-class WeightsCache:
+@dataclass(frozen=True)
+class State:
     """
-    Values of `@weights` by the tensors that each of them depends on.
+    What stays equal while some tensors do.
 
-    Two instances of one module have different tensors, so each finds its own values; an
-    in-place update changes a version, a new Parameter is another object. An entry goes when
-    one of its tensors does.
+    The address of a storage says which storage it is for as long as `holds`, which keep no data, are there:
+    memory that one storage frees and the next one gets has another address here.
+    """
+
+    seen: tuple[list[Any], ...]
+    holds: Sequence[Any]
+
+
+class Watch(weakref.ref[Tensor]):
+    """A tensor that values were made from, and under which keys."""
+
+    __slots__ = ("keys",)
+    keys: set[Key]
+
+
+class WeightsCache(Generic[Value]):
+    """
+    Values by the tensors that they depend on.
+
+    Two instances of one module have different tensors, so each finds its own values; an in-place update changes
+    a version, `p.data = …` a storage, a new Parameter is another object. A value goes when one of its
+    tensors does. Inference tensors have no version: their values are kept with `freeze` only. What is changed through
+    `p.data` in place changes no version, and is not seen.
     """
 
     def __init__(self, freeze: bool = False) -> None:
         self.freeze = freeze
-        self.entries: dict[tuple[Any, ...], np.ndarray] = {}
-        self.owners: dict[int, tuple[weakref.ref[Tensor], set[tuple[Any, ...]]]] = {}
+        self.entries: dict[Key, tuple[State, Value]] = {}
+        self.watches: dict[int, Watch] = {}
+        self.lock = threading.RLock()
 
-    def get(
-        self,
-        weights: Mapping[str, Tensor],
-        needs: Sequence[Sequence[str]],
-        compute: Callable[[], Sequence[np.ndarray]],
-    ) -> list[np.ndarray]:
-        """
-        All results of `@weights`: `needs[n]` names the weights that result n depends on.
+    def get(self, tensors: Sequence[Tensor], make: Callable[[], Value]) -> Value:
+        """The value of these tensors; `make` is called when there is none, or one changed, by one thread at a time."""
+        key = tuple(map(id, tensors))
+        found = self.entries.get(key)
+        if found is not None and found[0].seen == self.seen(tensors):
+            return found[1]
+        with self.lock:
+            return self._make(key, tensors, make)
 
-        `compute` makes all of them and is called when one is missing.
-        """
-        states = {name: state(tensor, self.freeze) for name, tensor in weights.items()}
-        keys = [self._key(n, names, states) for n, names in enumerate(needs)]
-        if any(key is None or key not in self.entries for key in keys):
-            made = compute()
-            for key, names, value in zip(keys, needs, made, strict=True):
-                if key is not None:
-                    self._keep(key, value, [weights[name] for name in names])
-            return list(made)
-        return [self.entries[key] for key in keys if key is not None]
+    def seen(self, tensors: Sequence[Tensor]) -> tuple[list[Any], ...] | None:
+        """Versions, addresses, layouts and storages; None where a change could not be told."""
+        try:
+            versions: list[int | None] = list(map(VERSION, tensors))
+        except RuntimeError:
+            if not self.freeze:
+                return None
+            versions = [None if t.is_inference() else VERSION(t) for t in tensors]
+        return (
+            versions,
+            list(map(Tensor.data_ptr, tensors)),
+            list(map(Tensor.stride, tensors)),
+            list(map(ADDRESS, tensors)),
+        )
 
-    def _key(
-        self, number: int, names: Sequence[str], states: Mapping[str, State | None]
-    ) -> tuple[Any, ...] | None:
-        found = tuple(states[name] for name in names)
-        return None if None in found else (number, *found)
+    def _make(
+        self, key: Key, tensors: Sequence[Tensor], make: Callable[[], Value]
+    ) -> Value:
+        holds = [StorageWeakRef(tensor.untyped_storage()) for tensor in tensors]
+        seen = self.seen(tensors)
+        found = self.entries.get(key)
+        if found is not None and found[0].seen == seen:
+            return found[1]
+        value = make()
+        if seen is not None and seen[-1] == [hold.cdata for hold in holds]:
+            for tensor in tensors:
+                self._watch(tensor).keys.add(key)
+            self.entries[key] = State(seen, holds), value
+        return value
 
-    def _keep(
-        self, key: tuple[Any, ...], value: np.ndarray, tensors: Sequence[Tensor]
-    ) -> None:
-        for tensor in tensors:
-            place = id(tensor)
-            if place not in self.owners:
-                gone = weakref.ref(tensor, lambda _, place=place: self._drop(place))
-                self.owners[place] = (gone, set())
-            keys = self.owners[place][1]
-            for old in [k for k in keys if is_stale(k, key, place)]:
-                self.entries.pop(old, None)
-                keys.discard(old)
-            keys.add(key)
-        self.entries[key] = value
-
-    def _drop(self, place: int) -> None:
-        for key in self.owners.pop(place)[1]:
-            self.entries.pop(key, None)
+    def _watch(self, tensor: Tensor) -> Watch:
+        """The watch of a tensor; its callback is called anywhere, so it takes no lock."""
+        place = id(tensor)
+        owner: weakref.ref[WeightsCache[Value]] = weakref.ref(self)
+        watch = self.watches.get(place)
+        if watch is None:
+            watch = self.watches[place] = Watch(tensor, lambda _: drop(owner, place))
+            watch.keys = set()
+        return watch
 
 
-def is_stale(old: tuple[Any, ...], new: tuple[Any, ...], place: int) -> bool:
-    """Whether an entry was made from an earlier state of the tensor at this place."""
-    return any(found[0] == place and found not in new[1:] for found in old[1:])
+def drop(owner: weakref.ref[WeightsCache[Value]], place: int) -> None:
+    """Forget what was made from a tensor that is gone."""
+    cache = owner()
+    watch = None if cache is None else cache.watches.pop(place, None)
+    if cache is None or watch is None:
+        return
+    for key in watch.keys:
+        cache.entries.pop(key, None)
+        for other in key:
+            if other in cache.watches:
+                cache.watches[other].keys.discard(key)

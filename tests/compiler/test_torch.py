@@ -1,6 +1,5 @@
 """`torch.compile(model, backend="dfc")`: values, regions, fallbacks, weights that change, reports."""
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,6 @@ from dfc.errors import InputError
 from dfc.runtime.machine import load_target
 from dfc.runtime.machine.units.fixed_rate import FixedRate
 from dfc.torch import parse_options
-from dfc.weights_cache import WeightsCache
 
 
 @torch.library.custom_op("dfc_test::odd", mutates_args=())
@@ -343,42 +341,3 @@ def test_check_values_passes_for_right_values_and_names_a_wrong_one(
 def test_wrong_options_are_one_sentence(options: dict, message: str):
     with pytest.raises(InputError, match=message):
         parse_options(options)
-
-
-class TestWeightsCache:
-    """What is kept, and when it is made again."""
-
-    def test_values_are_made_once_for_each_state(self):
-        cache, made = WeightsCache(), []
-        a, b = torch.ones(2), torch.ones(2)
-
-        def get() -> None:
-            cache.get(
-                {"a": a, "b": b},
-                [["a"], ["b"]],
-                lambda: made.append(1) or [np.ones(1)] * 2,
-            )
-
-        get(), get()
-        assert len(made) == 1
-        b.add_(1)
-        get(), get()
-        assert (len(made), len(cache.entries)) == (2, 2)
-
-    def test_entries_go_with_their_tensors(self):
-        cache, a = WeightsCache(), torch.ones(2)
-        cache.get({"a": a}, [["a"]], lambda: [np.ones(1)])
-        assert len(cache.entries) == 1
-        del a
-        assert not cache.entries
-
-    @pytest.mark.parametrize(("freeze", "times"), [(False, 2), (True, 1)])
-    def test_inference_tensors_are_kept_when_frozen_only(
-        self, freeze: bool, times: int
-    ):
-        cache, made = WeightsCache(freeze), []
-        with torch.inference_mode():
-            a = torch.ones(2)
-        for _ in range(2):
-            cache.get({"a": a}, [["a"]], lambda: made.append(1) or [np.ones(1)])
-        assert len(made) == times
