@@ -1,5 +1,5 @@
 """
-Turn a ternary product, or the quantisation in front of it, into vector code for the host's processor.
+Turn ternary products, or the quantisation in front of them, into vector code for the host's processor.
 
     func.func @up(%q: tensor<4x2560xi8>, %p: tensor<4423680xi8>) -> tensor<4x6912xi32> {
       %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>}
@@ -10,7 +10,7 @@ Turn a ternary product, or the quantisation in front of it, into vector code for
     func.func @up(%arguments: !llvm.ptr, %first: i64, %end: i64) attributes {dfc.isa = "avx512-vnni", dfc.parts = 432 : i64} {
       %q = llvm.load …                          // pointers from the table of arguments
       scf.if %one_token {
-        scf.for %block = %first to %end step 4 {
+        scf.for %block = %first to %end step 4 {     // as far as they are blocks of this weight
           %sums:16 = scf.for %column = 0 to 160 {
             %codes = llvm.load … -> vector<64xi8>
             llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(…)
@@ -21,10 +21,11 @@ Turn a ternary product, or the quantisation in front of it, into vector code for
       scf.if %more { … }                        // tiles of tokens
     }
 
-Fires on a function that is `unpack`, `matmul` and at most a `dequantize`, or one `quantize`; any other is left
-alone. `%arguments` points to 64-bit words: the addresses of the arguments in order, those of the results, the
-number of tokens. A call works on the parts from `%first` to `%end` of `dfc.parts`: blocks of 16
-rows of an interleaved weight, rows of one in rows, tokens of a quantisation (`dfc.parts = 0`: as many as tokens).
+Fires on a function that is `unpack`, `matmul` and at most a `dequantize` for each of its results, in any order, or
+one `quantize`; any other is left alone. `%arguments` points to 64-bit words: the addresses of the arguments
+in order, those of the results, the number of tokens. A call works on the parts from `%first` to `%end` of
+`dfc.parts`: blocks of 16 rows of an interleaved weight, rows of one in rows, those of several products one behind
+the other in the order of the results; tokens of a quantisation (`dfc.parts = 0`: as many as tokens).
 Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
 weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
 are exact; floats are computed as the interpreter does, in f32 in the same order. Only `isa = "portable"`
@@ -92,25 +93,49 @@ def convert(function: func.FuncOp, form: Form, isa: str) -> None:
 
 def parts(form: Form) -> int:
     """What a kernel's work is counted in; 0 for tokens."""
-    if not isinstance(form, Product):
-        return 0
-    interleaved = form.unpack.packing.order.data == "interleaved"
-    return ceil(form.rows / BLOCK) if interleaved else form.rows
+    return sum(map(share, form)) if isinstance(form, tuple) else 0
+
+
+def share(product: Product) -> int:
+    """The parts of one product: blocks of rows, or rows."""
+    interleaved = product.unpack.packing.order.data == "interleaved"
+    return ceil(product.rows / BLOCK) if interleaved else product.rows
 
 
 def write(code: Code, arguments: Sequence[SSAValue], form: Form, isa: str) -> None:
     """The code of a kernel, which reads its operands and results from the table of arguments."""
     table, first, end = code.function.body.block.args
-    results = [form.result] if isinstance(form, Product) else list(form.results)
+    products = form if isinstance(form, tuple) else ()
+    results = [each.result for each in products] if products else form.results
     values = [*arguments, *results]
     places: dict[SSAValue, SSAValue] = {
         value: code.load(code.at(table, 8 * at), llvm.LLVMPointerType())
         for at, value in enumerate(values)
     }
     part = Range(first, end, code.load(code.at(table, 8 * len(values)), i64))
-    if not isinstance(form, Product):
-        Quantization(form, places).write(code, part)
-    elif form.unpack.packing.order.data == "interleaved":
-        BlockProduct(ISAS[isa], Result(form, places)).write(code, part)
+    if isinstance(form, tuple):
+        segments(code, [Result(each, places) for each in form], part, isa)
     else:
-        RowProduct(Result(form, places)).write(code, part)
+        Quantization(form, places).write(code, part)
+
+
+def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> None:
+    """Products one behind the other, each with what the part has of it."""
+    behind = 0
+    for result in results:
+        count = share(result.product)
+        bounds = [
+            code.smaller(code.larger(code.plus(bound, -behind), 0), count)
+            for bound in (part.first, part.end)
+        ]
+        mine = Range(*bounds, part.tokens)
+        some = code.compare(mine.first, "slt", mine.end)
+        code.when(some, lambda inner: writer(result, isa).write(inner, mine))
+        behind += count
+
+
+def writer(result: Result, isa: str) -> BlockProduct | RowProduct:
+    """What writes the code of one product."""
+    if result.product.unpack.packing.order.data == "interleaved":
+        return BlockProduct(ISAS[isa], result)
+    return RowProduct(result)

@@ -89,6 +89,10 @@ class Code:
         """The smaller of two signed integers."""
         return self.add(arith.MinSIOp(a, self.number_like(b, a)))
 
+    def larger(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
+        """The larger of two signed integers."""
+        return self.add(arith.MaxSIOp(a, self.number_like(b, a)))
+
     def number_like(self, value: SSAValue | int, like: SSAValue) -> SSAValue:
         """A number as a value of the type of another."""
         return self.constant(value, like.type) if isinstance(value, int) else value

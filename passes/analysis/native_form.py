@@ -1,4 +1,4 @@
-"""What a function must be to become a kernel of the host: one product with a packed weight, or one quantisation."""
+"""What a function must be to become a kernel of the host: products with packed weights, or one quantisation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +22,16 @@ class Product:
     finish: ternary.DequantizeOp | None
 
     @property
+    def ops(self) -> set[Operation]:
+        """What is computed."""
+        return {op for op in (self.multiply, self.unpack, self.finish) if op}
+
+    @property
+    def tokens(self) -> int:
+        """Rows of the activations, as the type says."""
+        return shape(self.multiply.q)[0]
+
+    @property
     def rows(self) -> int:
         """Rows of the weight: columns of the result."""
         return shape(self.unpack.w)[0]
@@ -37,7 +47,8 @@ class Product:
         return self.multiply.a if self.finish is None else self.finish.y
 
 
-Form = Product | ternary.QuantizeOp
+Form = tuple[Product, ...] | ternary.QuantizeOp
+"""Products of equally many tokens, in the order of their results; or a quantisation."""
 
 
 def form_of(function: FuncOp) -> Form | None:
@@ -45,37 +56,48 @@ def form_of(function: FuncOp) -> Form | None:
     if function.is_declaration or len(function.body.blocks) != 1:
         return None
     *ops, last = function.body.block.ops
-    if not isinstance(last, ReturnOp):
+    if not isinstance(last, ReturnOp) or not reads_arguments(ops):
         return None
-    form = product(ops) if len(ops) > 1 else quantization(ops)
-    if form is None or not reads_arguments(ops):
-        return None
-    results = [form.result] if isinstance(form, Product) else list(form.results)
-    return form if list(last.arguments) == results else None
+    results = list(last.arguments)
+    return quantization(ops, results) or products(ops, results)
 
 
-def quantization(ops: Sequence[Operation]) -> ternary.QuantizeOp | None:
+def quantization(
+    ops: Sequence[Operation], results: Sequence[SSAValue]
+) -> ternary.QuantizeOp | None:
     """The quantisation that some ops are."""
-    return ops[0] if ops and isinstance(ops[0], ternary.QuantizeOp) else None
-
-
-def product(ops: Sequence[Operation]) -> Product | None:
-    """The product that two or three ops are."""
-    unpack, multiply, *rest = ops
-    if not isinstance(unpack, ternary.UnpackOp):
+    if len(ops) != 1 or not isinstance(ops[0], ternary.QuantizeOp):
         return None
+    return ops[0] if list(ops[0].results) == list(results) else None
+
+
+def products(
+    ops: Sequence[Operation], results: Sequence[SSAValue]
+) -> tuple[Product, ...] | None:
+    """The products that some ops are, one for each result."""
+    found = [product(result) for result in results]
+    whole = tuple(each for each in found if each is not None)
+    if not whole or len(whole) < len(found):
+        return None
+    if len(set(results)) < len(results) or len({each.tokens for each in whole}) > 1:
+        return None
+    used: set[Operation] = set().union(*(each.ops for each in whole))
+    return whole if used == set(ops) else None
+
+
+def product(result: SSAValue) -> Product | None:
+    """The product that makes a value."""
+    last = result.owner
+    finish = last if isinstance(last, ternary.DequantizeOp) else None
+    multiply = last if finish is None else finish.a.owner
     if not isinstance(multiply, ternary.MatmulOp) or multiply.acc is not None:
         return None
-    if multiply.w is not unpack.w or shape(unpack.w)[1] > LONGEST:
+    unpack = multiply.w.owner
+    if not isinstance(unpack, ternary.UnpackOp) or shape(unpack.w)[1] > LONGEST:
         return None
-    if unpack.packing.order.data == "beats":
+    if unpack.packing.order.data not in ("rows", "interleaved"):
         return None
-    if not rest:
-        return Product(multiply, unpack, None)
-    finish = rest[0]
-    if len(rest) > 1 or not isinstance(finish, ternary.DequantizeOp):
-        return None
-    return Product(multiply, unpack, finish) if finish.a is multiply.a else None
+    return Product(multiply, unpack, finish)
 
 
 def reads_arguments(ops: Sequence[Operation]) -> bool:

@@ -26,6 +26,7 @@ from dfc.passes.analysis.native_form import LONGEST
 from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
 from dfc.runtime.interpreter import run
+from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.native.cpu import NEEDS
 
 TEXT = (FILECHECK / "convert_ternary_to_vector.mlir").read_text()
@@ -117,6 +118,46 @@ def test_dequantised_values_are_equal(
     (expected,) = run(module, "f", inputs)
     (found,) = call(kernel(module, isa), module, inputs)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("tokens", [1, 5, 21])
+def test_several_products_are_one_kernel(isa: str, tokens: int):
+    # 50, 83 and 20 rows in blocks, 35 in rows: ranges of four parts lie across their ends
+    text = re.sub(r"tensor<5x", f"tensor<{tokens}x", SEVERAL)
+    module = parse(text)
+    random = np.random.default_rng(tokens)
+    q = random.integers(-128, 128, (tokens, 43)).astype(np.int8)
+    s = random.uniform(1, 100, tokens).astype(np.float32)
+    packings = [INTERLEAVED, PACKINGS[2], INTERLEAVED, INTERLEAVED]
+    weights = [
+        pack(random.integers(-1, 2, (n, 43)).astype(np.int8), packing, (n, 43)).ravel()
+        for n, packing in zip((50, 35, 83, 20), packings, strict=True)
+    ]
+    c = random.uniform(0.5, 2, 83).astype(np.float32)
+    inputs = [weights[0], s, *weights[1:3], q, c, weights[3]]
+    made = kernel(module, isa)
+    assert made.parts == 4 + 35 + 6 + 2
+    for expected, found in zip(
+        run(module, "f", inputs), call(made, module, inputs, 3, tokens), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+SEVERAL = """
+func.func @f(%p0: tensor<768xi8>, %s: tensor<5xf32>, %p1: tensor<314xi8>, %p2: tensor<1152xi8>, %q: tensor<5x43xi8>,
+    %c: tensor<83xf32>, %p3: tensor<384xi8>) -> (tensor<5x83xbf16>, tensor<5x35xi32>, tensor<5x50xi32>, tensor<5x20xi32>) {
+  %w0 = ternary.unpack %p0 {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<768xi8> -> tensor<50x43x!ternary.trit>
+  %w1 = ternary.unpack %p1 {packing = #ternary.packing<trits3in5, order = rows>} : tensor<314xi8> -> tensor<35x43x!ternary.trit>
+  %w2 = ternary.unpack %p2 {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<1152xi8> -> tensor<83x43x!ternary.trit>
+  %w3 = ternary.unpack %p3 {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<384xi8> -> tensor<20x43x!ternary.trit>
+  %a0 = ternary.matmul %q, %w0 : (tensor<5x43xi8>, tensor<50x43x!ternary.trit>) -> tensor<5x50xi32>
+  %a1 = ternary.matmul %q, %w1 : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
+  %a2 = ternary.matmul %q, %w2 : (tensor<5x43xi8>, tensor<83x43x!ternary.trit>) -> tensor<5x83xi32>
+  %a3 = ternary.matmul %q, %w3 : (tensor<5x43xi8>, tensor<20x43x!ternary.trit>) -> tensor<5x20xi32>
+  %y = ternary.dequantize %a2, %s, %c : (tensor<5x83xi32>, tensor<5xf32>, tensor<83xf32>) -> tensor<5x83xbf16>
+  func.return %y, %a1, %a0, %a3 : tensor<5x83xbf16>, tensor<5x35xi32>, tensor<5x50xi32>, tensor<5x20xi32>
+}"""
 
 
 @pytest.mark.parametrize("isa", HERE)

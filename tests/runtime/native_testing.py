@@ -91,9 +91,13 @@ def as_stored(value: Array) -> Array:
 
 
 def call(
-    made: Kernel, module: ModuleOp, inputs: list[Array], threads: int = 1
+    made: Kernel,
+    module: ModuleOp,
+    inputs: list[Array],
+    threads: int = 1,
+    tokens: int | None = None,
 ) -> list[Array]:
-    """The results of a kernel on arrays; nothing may be written behind them."""
+    """The results of a kernel on arrays, the first of which has a row per token if nothing is said; nothing may be written behind them."""
     kinds = function(module, "f").function_type.outputs.data
     stored = [as_stored(value) for value in inputs]
     results: list[tuple[Array, tuple[int, ...], int]] = []
@@ -103,7 +107,7 @@ def call(
         size = int(np.prod(width))
         results.append((np.full(size + 64, ROOM, dtype), width, size))
     places = [a.ctypes.data for a in stored] + [a.ctypes.data for a, *_ in results]
-    made(places, len(inputs[0]), threads)
+    made(places, tokens or len(inputs[0]), threads)
     assert all((a[size:] == ROOM).all() for a, _, size in results)
     return [
         a[:size].reshape(width)[..., : shape_of(kind)[-1]]

@@ -7,9 +7,11 @@
 // CHECK-LABEL: func.func @blocks(%0: !llvm.ptr, %1: i64, %2: i64) attributes {dfc.origin = "up", dfc.isa = "portable", dfc.parts = 3 : i64}
 // CHECK:         [[Q:%[0-9]+]] = llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> !llvm.ptr
 // CHECK:         [[M:%[0-9]+]] = llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> i64
+// CHECK:         [[FIRST:%[0-9]+]] = arith.minsi
+// CHECK:         [[END:%[0-9]+]] = arith.minsi
 // CHECK:         [[ONE:%[0-9]+]] = arith.cmpi eq, [[M]]
 // CHECK:         scf.if [[ONE]] {
-// CHECK:           scf.for %{{[0-9]+}} = %1 to %2
+// CHECK:           scf.for %{{[0-9]+}} = [[FIRST]] to [[END]]
 // CHECK:             scf.for
 // CHECK:               llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
 // CHECK:               arith.muli %{{[0-9]+}}, %{{[0-9]+}} : vector<32xi16>
@@ -55,13 +57,55 @@ func.func @dequantised(%q: tensor<5x48xi8>, %p: tensor<384xi8>, %s: tensor<5xf32
 // CHECK-LABEL: func.func @rows
 // CHECK-SAME:    dfc.parts = 35
 // CHECK:         [[ROOM:%[0-9]+]] = llvm.alloca
-// CHECK:         scf.for %{{[0-9]+}} = %1 to %2
+// CHECK:         scf.for
 // CHECK:           arith.remui
 // CHECK:           vector.reduction <add>
 func.func @rows(%q: tensor<5x43xi8>, %p: tensor<314xi8>) -> tensor<5x35xi32> {
   %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = rows>} : tensor<314xi8> -> tensor<35x43x!ternary.trit>
   %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
   func.return %a : tensor<5x35xi32>
+}
+
+// Several products: the parts are those of the first result (3), then those of the second (35), each with what a
+// call has of them; ops and arguments stand in any order.
+// CHECK-LABEL: func.func @several
+// CHECK-SAME:    dfc.parts = 38
+// CHECK:         [[THREE:%[0-9]+]] = arith.constant 3 : i64
+// CHECK:         [[FIRST:%[0-9]+]] = arith.minsi %{{[0-9]+}}, [[THREE]] : i64
+// CHECK:         [[END:%[0-9]+]] = arith.minsi %{{[0-9]+}}, [[THREE]] : i64
+// CHECK:         [[SOME:%[0-9]+]] = arith.cmpi slt, [[FIRST]], [[END]]
+// CHECK:         scf.if [[SOME]] {
+// CHECK:           scf.for %{{[0-9]+}} = [[FIRST]] to [[END]]
+// CHECK:         arith.cmpi slt
+// CHECK:         scf.if
+// CHECK:           llvm.alloca
+// CHECK-NOT:     ternary
+// CHECK:         func.return
+func.func @several(%p2: tensor<314xi8>, %q: tensor<5x43xi8>, %p: tensor<576xi8>, %c: tensor<f32>, %s: tensor<5xf32>) -> (tensor<5x35xi32>, tensor<5x35xf32>) {
+  %w2 = ternary.unpack %p2 {packing = #ternary.packing<trits3in5, order = rows>} : tensor<314xi8> -> tensor<35x43x!ternary.trit>
+  %a2 = ternary.matmul %q, %w2 : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<576xi8> -> tensor<35x43x!ternary.trit>
+  %y2 = ternary.dequantize %a2, %s, %c : (tensor<5x35xi32>, tensor<5xf32>, tensor<f32>) -> tensor<5x35xf32>
+  %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<35x43x!ternary.trit>) -> tensor<5x35xi32>
+  func.return %a, %y2 : tensor<5x35xi32>, tensor<5x35xf32>
+}
+
+// One product given back twice, and products of different numbers of tokens: a table has one number of tokens.
+// CHECK-LABEL: func.func @twice
+// CHECK:         ternary.matmul
+func.func @twice(%q: tensor<5x16xi8>, %p: tensor<64xi8>) -> (tensor<5x16xi32>, tensor<5x16xi32>) {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<64xi8> -> tensor<16x16x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x16xi8>, tensor<16x16x!ternary.trit>) -> tensor<5x16xi32>
+  func.return %a, %a : tensor<5x16xi32>, tensor<5x16xi32>
+}
+
+// CHECK-LABEL: func.func @unequal
+// CHECK:         ternary.matmul
+func.func @unequal(%q: tensor<5x16xi8>, %r: tensor<4x16xi8>, %p: tensor<64xi8>) -> (tensor<5x16xi32>, tensor<4x16xi32>) {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<64xi8> -> tensor<16x16x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x16xi8>, tensor<16x16x!ternary.trit>) -> tensor<5x16xi32>
+  %b = ternary.matmul %r, %w : (tensor<4x16xi8>, tensor<16x16x!ternary.trit>) -> tensor<4x16xi32>
+  func.return %a, %b : tensor<5x16xi32>, tensor<4x16xi32>
 }
 
 // A quantisation: a part is a token.
