@@ -1,12 +1,19 @@
 """Machine code kept on disk, so that a second process starts without compiling."""
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 MARK = b"dfc-object-1\n"
 """How an entry begins; the digest of the rest follows."""
+
+LIMIT = 256 << 20
+"""Bytes that a folder may hold; what was not used for the longest time goes first."""
+
+AFTER = 0.75
+"""The share of the limit that is left when it was met."""
 
 
 def key_of(*parts: str) -> str:
@@ -26,20 +33,25 @@ class ObjectCache:
     Files by key in one folder.
 
     Whatever is wrong with the folder or an entry, the code is compiled instead. Only a folder of this user
-    that no one else may write to is read: its files are run.
+    that no one else may write to is read: its files are run. A folder of more than `limit` bytes loses
+    those that were used last the longest time ago.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, limit: int = LIMIT) -> None:
         self.folder = default_folder() if folder is None else folder
+        self.limit = limit
 
     def get(self, key: str) -> bytes | None:
         """The object of a key; None where there is none, or a damaged one."""
         try:
             if not self.own():
                 return None
-            data = (self.folder / f"{key}.o").read_bytes()
+            path = self.folder / f"{key}.o"
+            data = path.read_bytes()
         except OSError:
             return None
+        with suppress(OSError):
+            os.utime(path)
         mark, rest = data[: len(MARK)], data[len(MARK) :]
         digest, body = rest[:32], rest[32:]
         good = mark == MARK and digest == sha256(body).digest()
@@ -56,9 +68,23 @@ class ObjectCache:
                 temporary = Path(file.name)
                 file.write(MARK + sha256(data).digest() + data)
             temporary.replace(self.folder / f"{key}.o")
+            self.shrink()
         except OSError:
             if temporary is not None:
                 discard(temporary)
+
+    def shrink(self) -> None:
+        """Keep to the limit."""
+        with os.scandir(self.folder) as entries:
+            files = [(e.stat().st_mtime_ns, e.stat().st_size, e.path) for e in entries]
+        used = sum(size for _, size, _ in files)
+        if used <= self.limit:
+            return
+        for _, size, path in sorted(files):
+            if used <= AFTER * self.limit:
+                return
+            discard(Path(path))
+            used -= size
 
     def own(self) -> bool:
         """Whether the folder is this user's alone to write to."""

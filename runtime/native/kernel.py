@@ -1,6 +1,7 @@
-"""Kernels of the host: functions that `convert-ternary-to-vector` made, compiled and ready to call."""
+"""Kernels of the host: functions that dfc's passes made, compiled and ready to call."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from xdsl.dialects.func import FuncOp
 from dfc.runtime.mlir_text import to_text
 from dfc.runtime.native.cache import ObjectCache
 from dfc.runtime.native.cpu import choose_isa
-from dfc.runtime.native.jit import Native, native
+from dfc.runtime.native.jit import Native, kept, native, object_of
 from dfc.runtime.native.threads import run
 
 KIND = "(!llvm.ptr, i64, i64) -> ()"
@@ -37,9 +38,10 @@ class Kernel:
         run(self.address, table.ctypes.data, self.parts or tokens, threads)
 
 
-def load_kernels(
-    module: ModuleOp, cache: ObjectCache | None = None
-) -> dict[str, Kernel]:
+Kernels = Mapping[str, Kernel]
+
+
+def load_kernels(module: ModuleOp, cache: ObjectCache | None = None) -> Kernels:
     """Compile the kernels of a module; `ExecutionError` if one needs what this processor lacks."""
     found: dict[str, FuncOp] = {}
     for op in module.ops:
@@ -50,9 +52,14 @@ def load_kernels(
             found[op.sym_name.data] = op
     text = "\n".join(to_text(op) for op in found.values())
     code = native(text, dict.fromkeys(found, KIND), cache)
+    return kernels({name: parts_of(op) for name, op in found.items()}, code)
+
+
+def kernels(parts: Mapping[str, int], code: Native) -> Kernels:
+    """Kernels by name, of code with their addresses in this order."""
     return {
-        name: Kernel(name, address, parts_of(op), code)
-        for (name, op), address in zip(found.items(), code.addresses, strict=True)
+        name: Kernel(name, address, count, code)
+        for (name, count), address in zip(parts.items(), code.addresses, strict=True)
     }
 
 
@@ -61,3 +68,19 @@ def parts_of(function: FuncOp) -> int:
     parts = function.attributes["dfc.parts"]
     assert isinstance(parts, IntegerAttr)
     return parts.value.data
+
+
+def to_bytes(made: Kernels, note: str = "") -> bytes:
+    """Compiled kernels of one module and a note as `from_bytes` reads them; empty where the code cannot be had."""
+    code = next((object_of(each.code.holder) for each in made.values()), b"")
+    head = {"parts": {name: each.parts for name, each in made.items()}, "note": note}
+    line = json.dumps(head).encode() + b"\n"
+    return line + code if code else b""
+
+
+def from_bytes(data: bytes) -> tuple[Kernels, str] | None:
+    """Kernels from an earlier process, and the note beside them; None where this process cannot load them."""
+    line, _, code = data.partition(b"\n")
+    head = json.loads(line)
+    found = kept(code, head["parts"])
+    return None if found is None else (kernels(head["parts"], found), head["note"])
