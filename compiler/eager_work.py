@@ -10,6 +10,7 @@ from torch.utils.flop_counter import flop_registry
 
 from dfc.runtime.machine import Target
 from dfc.runtime.machine.units.fixed_rate import FixedRate
+from dfc.runtime.machine.units.op_library import OpLibrary
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class EagerWork:
     def seconds_on(self, target: Target) -> float | None:
         """The time on the first unit of the target that runs anything; None without one."""
         for unit in target.unit.values():
-            if isinstance(unit, FixedRate):
+            if isinstance(unit, FixedRate | OpLibrary):
                 delay = self.operators * float(unit.overhead_ns)
                 return (
                     delay

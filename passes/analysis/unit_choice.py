@@ -95,12 +95,17 @@ class UnitChooser:
     def choose(self, group: Group) -> Choice | None:
         """The best way to run a group whose smallest tiles fit in the memories, `None` if there is none."""
         for choice in self.choices(group):
-            if self._crowds_attention(choice):
+            if self._crowds_attention(choice) or self._is_split(choice):
                 continue
             unit_of = {op: self.target.unit[name] for op, name in choice.items()}
             if fits(group, self.graph, self.target, unit_of):
                 return choice
         return None
+
+    def _is_split(self, choice: Choice) -> bool:
+        """Whether a kernel would stand on more units than the target's kernels do."""
+        most = self.target.units_per_kernel
+        return most is not None and len(set(choice.values())) > most.value
 
     def _crowds_attention(self, choice: Choice) -> bool:
         """Whether attention is not alone on a unit that holds graphs: its schedule makes the graph."""

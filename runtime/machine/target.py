@@ -37,6 +37,8 @@ class Target(Table):
 
     `clock_scale` multiplies every clock (the target's, those of [clock.NAME], and the rates of
     `fixed-rate` units) and sets the voltage; times in ns and rates in GB/s stay as they are.
+    `units_per_kernel` is the most units that the ops of one kernel stand on: one, where a kernel
+    is a function that one engine runs; any number when left out.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Target(Table):
     host_tier: str
     pipeline: str = "dataflow"
     max_tokens: Count | None = None
+    units_per_kernel: Count | None = None
     control: Control
     power: Power = Power()
     network: Network | None = None

@@ -18,6 +18,7 @@ PREFILL, DECODE = 16, 8
 FASTER_WHEN_LARGER = {
     *("gb_per_s", "bytes_per_cycle", "efficiency", "port_efficiency", "banks"),
     *("gmac_per_s", "gelement_per_s", "lanes", "outputs_per_step", "epilogue_lanes"),
+    "one_row_gmac_per_s",
 }
 FASTER_WHEN_SMALLER = {
     *("latency_ns", "overhead_ns", "row_cycle_ns", "launch_cycles", "copy_cycles"),
@@ -28,7 +29,7 @@ FASTER_WHEN_SMALLER = {
 AT_MOST_ONE = {"efficiency", "port_efficiency"}
 IN_THE_IR = {"latency_cycles", "interval_cycles", "lanes", "stages"}
 """Of a fabric these are written into the graph when it is lowered."""
-REAL_RATES = {"gb_per_s", "gmac_per_s", "gelement_per_s"}
+REAL_RATES = {"gb_per_s", "gmac_per_s", "gelement_per_s", "one_row_gmac_per_s"}
 REAL_TIMES = {"latency_ns", "overhead_ns", "row_cycle_ns"}
 IN_TICKS = {"launch_cycles", "copy_cycles", "configure_cycles"}
 """Costs in ticks of the target's clock, whatever the clock of the unit."""

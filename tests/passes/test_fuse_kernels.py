@@ -280,6 +280,35 @@ def test_kernels_of_two_entries_have_the_entry_in_front():
     assert list(kernels(made, "decode")) == ["decode_up_quantize"]
 
 
+@pytest.mark.parametrize(("most", "stands_on"), [(None, 2), (1, 1)])
+def test_a_kernel_stands_on_no_more_units_than_the_target_says(
+    most: int | None, stands_on: int, tmp_path: Path
+):
+    limit = "" if most is None else f"units_per_kernel = {most}\n"
+    text = f'name = "few"\nbase = "tiny-npu"\nsource = "test"\n{limit}'
+    (tmp_path / "few.toml").write_text(text)
+    made = fused(
+        """
+        func.func @main(%x: tensor<4x64xf32>, %w: tensor<32x64x!ternary.trit>, %c: tensor<f32>) -> tensor<4x32xf32> {
+          %q, %s = ternary.quantize %x : tensor<4x64xf32> -> (tensor<4x64xi8>, tensor<4xf32>)
+          %a = ternary.matmul %q, %w : (tensor<4x64xi8>, tensor<32x64x!ternary.trit>) -> tensor<4x32xi32>
+          %y = ternary.dequantize %a, %s, %c : (tensor<4x32xi32>, tensor<4xf32>, tensor<f32>) -> tensor<4x32xf32>
+          func.return %y : tensor<4x32xf32>
+        }""",
+        str(tmp_path / "few.toml"),
+    )
+    # the array has no dequantisation, which rides behind the product on the vector unit
+    on = [
+        {
+            each.attributes["accel.unit"]
+            for each in op.walk()
+            if "accel.unit" in each.attributes
+        }
+        for op in ops_named(made, "accel.kernel")
+    ]
+    assert max(map(len, on)) == stands_on
+
+
 def test_paths_are_found_along_chains_of_any_length():
     # 0 -> 1 -> … -> 4999, longer than Python's stack
     last = 4999

@@ -8,7 +8,7 @@ from dfc.runtime.errors import TargetError
 from dfc.runtime.machine import parse_target
 
 TEXT = (resources.files("dfc.runtime.targets") / "tiny-npu.toml").read_text()
-KINDS = "attention-engine, fixed-rate, stream-fabric, systolic, tlmm, vector"
+KINDS = "attention-engine, fixed-rate, op-library, packed-product, row-loops, stream-fabric, systolic, tlmm, vector"
 NETWORK = "[network]\nsockets = 8\ntopology = {}\ngb_per_s = 1\nlatency_ns = 1\n[power]"
 
 CASES = [

@@ -184,8 +184,8 @@ def test_a_number_without_any_source_is_refused():
 def test_an_unknown_kind_names_the_kinds():
     text = bad(**{'kind = "vector"': 'kind = "vectors"'})
     assert text == (
-        "`unit.lanes`: expected `kind` of attention-engine, fixed-rate, stream-fabric, systolic,"
-        " tlmm, vector, got `vectors`"
+        "`unit.lanes`: expected `kind` of attention-engine, fixed-rate, op-library, packed-product,"
+        " row-loops, stream-fabric, systolic, tlmm, vector, got `vectors`"
     )
 
 

@@ -9,6 +9,9 @@ from dfc.runtime.machine.number import written
 from dfc.runtime.machine.units.attention_engine import AttentionEngine
 from dfc.runtime.machine.units.base import Unit
 from dfc.runtime.machine.units.fixed_rate import FixedRate
+from dfc.runtime.machine.units.op_library import OpLibrary
+from dfc.runtime.machine.units.packed_product import PackedProduct
+from dfc.runtime.machine.units.row_loops import RowLoops
 from dfc.runtime.machine.units.stream_fabric import StreamFabric
 from dfc.runtime.machine.units.systolic import Systolic
 from dfc.runtime.machine.units.tlmm import Tlmm
@@ -17,6 +20,9 @@ from dfc.runtime.machine.units.vector import Vector
 KINDS: dict[str, type[Unit]] = {
     "attention-engine": AttentionEngine,
     "fixed-rate": FixedRate,
+    "op-library": OpLibrary,
+    "packed-product": PackedProduct,
+    "row-loops": RowLoops,
     "stream-fabric": StreamFabric,
     "systolic": Systolic,
     "tlmm": Tlmm,
