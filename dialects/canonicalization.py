@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import DenseArrayBase, i32
+from xdsl.dialects import tensor
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, i32, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import (
     PatternRewriter,
@@ -30,6 +31,30 @@ class ForgetUnpackOfPack(RewritePattern):
         if pack.w.type != op.w.type or pack.tile.get_values() != shape(pack.w):
             return
         rewriter.replace(op, [], [pack.w])
+
+
+class ForgetPackOfUnpack(RewritePattern):
+    """
+    `pack(unpack(%p))` of one whole tile is `%p`.
+
+    What `%p` holds behind the edges of the weight stays; no `unpack` reads it.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: PackOp, rewriter: PatternRewriter) -> None:
+        unpack = op.w.owner
+        if not isinstance(unpack, UnpackOp) or unpack.packing != op.packing:
+            return
+        if op.tile.get_values() != shape(op.w):
+            return
+        if unpack.packed.type == op.packed.type:
+            rewriter.replace(op, [], [unpack.packed])
+        else:
+            groups = ArrayAttr([ArrayAttr([IntegerAttr(n, i64) for n in (0, 1)])])
+            row = tensor.ExpandShapeOp(
+                unpack.packed, (), groups, shape(op.packed), op.packed.type
+            )
+            rewriter.replace(op, row)
 
 
 class DropWideWindow(RewritePattern):
@@ -113,6 +138,7 @@ class ShortenWait(RewritePattern):
 
 PATTERNS: dict[type[Operation], tuple[RewritePattern, ...]] = {
     UnpackOp: (ForgetUnpackOfPack(),),
+    PackOp: (ForgetPackOfUnpack(),),
     SdpaOp: (DropWideWindow(),),
     ForkOp: (ShrinkFork(),),
     ConvertOp: (ForgetConvert(),),

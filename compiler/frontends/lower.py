@@ -2,6 +2,7 @@
 """ATen graphs to one xDSL module at tensor level, dfc's operators as ops of its dialects."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import prod
 from typing import Any, cast
 
 from torch import fx
@@ -25,8 +26,11 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
 from dfc.dialects import attention, ternary
+from dfc.dialects.utils import element, shape
+from dfc.frontends.contraction import int8_product
 from dfc.frontends.functions import Function
 from dfc.frontends.origins import name_values
+from dfc.passes.analysis.tensor_forms import reassociation
 from dfc.progress import step
 from dfc.runtime import mlir
 from dfc.runtime.mlir import ORIGIN, LoweringError
@@ -147,6 +151,35 @@ class Translator:
     def _ternarize(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
         op = ternary.TernarizeOp(given["w"], given["rule"], given["by"])
         return self.add(op).results
+
+    def _unpack(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
+        packed: SSAValue = given["packed"]
+        size = prod(shape(packed))
+        if shape(packed) not in ((size,), (1, size)):
+            row = TensorType(element(packed), [size])
+            groups = reassociation([range(len(shape(packed)))])
+            packed = self.add(
+                tensor.CollapseShapeOp.create(
+                    operands=[packed],
+                    result_types=[row],
+                    properties={"reassociation": groups},
+                )
+            ).results[0]
+        packing = ternary.PackingAttr(given["code"], given["order"])
+        kind = TensorType(ternary.TritType(), [given["rows"], given["columns"]])
+        return self.add(ternary.UnpackOp(packed, packing, kind)).results
+
+    def _linear_int8(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
+        x: SSAValue = given["x"]
+        w, scale, bias = given["w"], given["scale"], given["bias"]
+        quantize = ternary.QuantizeOp(x)
+        ops = [quantize, *int8_product(quantize.q, w)]
+        a = ops[-1].results[0]
+        kind = TensorType(element(x), shape(a))
+        ops.append(ternary.DequantizeOp(a, quantize.s, scale, bias, kind))
+        for op in ops:
+            self.add(op)
+        return ops[-1].results
 
     def _kv_write(self, given: Mapping[str, Any]) -> Sequence[SSAValue]:
         place = given["position"]

@@ -9,11 +9,18 @@ also runs without dfc.
 import torch
 from torch import Tensor
 
+from dfc.dialects.ternary import PackingAttr
+from dfc.runtime.errors import ExecutionError
+from dfc.runtime.interpreter.packing import read_tile
+
 LEVELS = 127.0
 """The largest quantised activation."""
 
 SAMPLE = 1024
 """Values of a weight that are looked at before all of them."""
+
+ROWS = 1024
+"""Rows of an int8 weight that stand as floats at once."""
 
 SMALLEST = 1e-5
 """The smallest absmax (activations) and absmean (weights) that is divided by."""
@@ -27,13 +34,13 @@ def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
     return q.to(torch.int8), s
 
 
-def matmul(q: Tensor, w: Tensor) -> Tensor:
+def matmul(q: Tensor, w: Tensor, largest: int = 1) -> Tensor:
     """
     `ternary.matmul`: q (M x K, int8) times w (N x K, int8 trits) transposed, int32.
 
-    float32 holds every partial sum below 2^24 exactly, float64 the rest.
+    float32 holds every partial sum below 2^24 exactly, float64 the rest. `largest` is that of |w|.
     """
-    exact = torch.float32 if q.shape[-1] * 128 < 2**24 else torch.float64
+    exact = torch.float32 if q.shape[-1] * 128 * largest < 2**24 else torch.float64
     return (q.to(exact) @ w.to(exact).t()).to(torch.int32)
 
 
@@ -55,6 +62,26 @@ def linear(x: Tensor, w: Tensor, scale: Tensor, bias: Tensor | None = None) -> T
 
 
 @linear.register_fake
+def _(x: Tensor, w: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
+    return x.new_empty((x.shape[0], w.shape[0]))
+
+
+@torch.library.custom_op("dfc::linear_int8", mutates_args=())
+def linear_int8(
+    x: Tensor, w: Tensor, scale: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """
+    A linear layer in 8-bit integers: x (M x K), w (N x K, int8), scale (N,) float32, bias (N,).
+
+    Activations as `dfc::linear` quantises them, the exact product in int32, y = a / s * scale (+ bias).
+    """
+    q, s = quantize(x)
+    parts = [w[at : at + ROWS] for at in range(0, w.shape[0], ROWS)]
+    a = torch.cat([matmul(q, part, 128) for part in parts], dim=1)
+    return dequantize(a, s, scale, bias, x.dtype)
+
+
+@linear_int8.register_fake
 def _(x: Tensor, w: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     return x.new_empty((x.shape[0], w.shape[0]))
 
@@ -88,6 +115,29 @@ def trits_and_scale(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
 @ternarize.register_fake
 def _(w: Tensor, rule: str, by: Tensor | None = None) -> tuple[Tensor, Tensor]:
     return w.new_empty(w.shape, dtype=torch.int8), w.new_empty((), dtype=torch.float32)
+
+
+@torch.library.custom_op("dfc::unpack", mutates_args=())
+def unpack(packed: Tensor, rows: int, columns: int, code: str, order: str) -> Tensor:
+    """
+    `ternary.unpack` of a whole weight: int8 trits (rows x columns) of packed uint8, of any shape.
+
+    `code` and `order` are those of `#ternary.packing`; orders that need more are not for weights.
+    Raises `ExecutionError` for another number of bytes, and for a code that stands for no trits.
+    """
+    packing = PackingAttr(code, order)
+    size = packing.tile_bytes(rows, columns)
+    if packed.numel() != size:
+        raise ExecutionError(
+            f"expected {size} packed bytes of {rows} x {columns} trits, got {packed.numel()}"
+        )
+    data = packed.detach().contiguous().reshape(-1).numpy()
+    return torch.from_numpy(read_tile(data, packing, (rows, columns)))
+
+
+@unpack.register_fake
+def _(packed: Tensor, rows: int, columns: int, code: str, order: str) -> Tensor:
+    return packed.new_empty((rows, columns), dtype=torch.int8)
 
 
 def three_valued(w: Tensor) -> bool:

@@ -5,7 +5,6 @@ import copy
 from collections.abc import Collection, Iterator
 from typing import Any, Literal, TypeVar, cast
 
-import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
@@ -16,14 +15,14 @@ Rule = Literal["packed", "scaled", "absmean", "exact"]
 Model = TypeVar("Model", bound=nn.Module)
 
 CODES_PER_BYTE = 4
-"""Trits in a byte of transformers' `BitLinear`: row r stands in byte row r mod (N / 4)."""
+"""Trits in a byte of transformers' `BitLinear`: one of each quarter of the rows."""
 
 
 class TernaryLinear(nn.Module):
     """
     A ternary linear layer on the weights of the layer it replaces, under the same names.
 
-    Rule `packed`: codes w + 1, four rows a byte, result divided by `weight_scale`.
+    Rule `packed`: bytes of packing `trits1in2`, order `quarters`, result divided by `weight_scale`.
     `scaled`: a float weight of -s, 0, s, result (with its bias) times `weight_scale`.
     `absmean`: any float weight, ternarised at each call. `exact`: a float weight of -s, 0, s.
     """
@@ -43,7 +42,9 @@ class TernaryLinear(nn.Module):
         weight = cast(Tensor, self.weight)
         if self.rule == "packed":
             scale = cast(Tensor, self.weight_scale).float().reshape(()).reciprocal()
-            return unpack(weight), scale
+            rows = CODES_PER_BYTE * weight.shape[0]
+            trits = ops.unpack(weight, rows, weight.shape[1], "trits1in2", "quarters")
+            return trits, scale
         if self.rule == "absmean":
             return ops.ternarize(weight, "absmean")
         by = cast(Tensor, self.weight_scale) if self.rule == "scaled" else None
@@ -59,13 +60,6 @@ class TernaryLinear(nn.Module):
             bias = bias * cast(Tensor, self.weight_scale)
         y = ops.linear(x.reshape(-1, x.shape[-1]), trits, scale, bias)
         return y.reshape(*x.shape[:-1], self.out_features)
-
-
-def unpack(packed: Tensor) -> Tensor:
-    """Trits (N x K, int8) of transformers' packing (N/4 x K, uint8)."""
-    words = packed.to(torch.int32)
-    parts = [((words >> 2 * i) & 3) - 1 for i in range(CODES_PER_BYTE)]
-    return torch.cat(parts).to(torch.int8)
 
 
 def prepare(model: Model) -> Model:

@@ -14,7 +14,7 @@ from dfc.dialects.utils import element, expect, parse_keyed, print_keyed
 TRITS_PER_GROUP = {"trits1in2": (1, 2), "trits3in5": (3, 5), "trits5in8": (5, 8)}
 """Codes of the packings: trits per group and bits per group."""
 
-ORDERS = ("rows", "interleaved", "beats")
+ORDERS = ("rows", "interleaved", "beats", "quarters")
 
 
 @irdl_attr_definition
@@ -42,6 +42,8 @@ class PackingAttr(ParametrizedAttribute):
     codes into 64 bytes: byte 4*r + j holds columns j, j + 4, j + 8 and j + 12 of row r.
     `beats` cuts the columns into blocks; in a block each row is one vector of codes, and as
     many whole vectors as fit are laid into a beat of `beat` bytes, the rest of it is padding.
+    `quarters` cuts the rows into four quarters and puts row r of each into row r of bytes, quarter
+    i in bits 2*i and 2*i + 1: the bytes of transformers' `BitLinear`.
     """
 
     name = "ternary.packing"
@@ -80,8 +82,8 @@ class PackingAttr(ParametrizedAttribute):
         block, beat = self.block.data, self.beat.data
         expect(code in TRITS_PER_GROUP, f"a code of {', '.join(TRITS_PER_GROUP)}", code)
         expect(order in ORDERS, f"an order of {', '.join(ORDERS)}", order)
-        if order == "interleaved":
-            expect(code == "trits1in2", "trits1in2 for order interleaved", code)
+        if order in ("interleaved", "quarters"):
+            expect(code == "trits1in2", f"trits1in2 for order {order}", code)
         if order != "beats":
             expect(not block and not beat, "`block` and `beat` for order beats", order)
             return
@@ -106,11 +108,13 @@ class PackingAttr(ParametrizedAttribute):
 
         `rows`: the codes of all trits, rounded up to a byte. `interleaved`: rows and columns
         padded to 16, 4 trits a byte. `beats`: per block of columns, the beats that hold all
-        rows' vectors.
+        rows' vectors. `quarters`: rows padded to 4, 4 trits a byte.
         """
         trits, bits = TRITS_PER_GROUP[self.code.data]
         if self.order.data == "interleaved":
             return ceil(rows / 16) * ceil(columns / 16) * 64
+        if self.order.data == "quarters":
+            return ceil(rows / 4) * columns
         if self.order.data == "beats":
             vectors = 8 * self.beat.data // self.vector_bits
             blocks = ceil(columns / self.block.data)

@@ -1,6 +1,6 @@
 """Work on weights alone: trits from floats, trits to bytes, bytes back to trits."""
 
-from math import ceil
+from math import ceil, prod
 
 from xdsl.dialects.builtin import (
     AnyTensorTypeConstr,
@@ -60,7 +60,7 @@ class PackOp(IRDLOperation):
     packed = result_def(AnyTensorTypeConstr)
 
     irdl_options = (ParsePropInAttrDict(),)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonicalized())
     assembly_format = "$w attr-dict `:` type($w) `->` type($packed)"
 
     def __init__(
@@ -91,7 +91,7 @@ class PackOp(IRDLOperation):
 @irdl_op_definition
 class UnpackOp(IRDLOperation):
     """
-    The trits of one packed tile, in the body that uses them.
+    The trits of one packed tile, in the body that uses them; its bytes may stand in several rows.
 
         %w = ternary.unpack %bytes {packing = #ternary.packing<trits1in2, order = rows>} : tensor<256xi8> -> tensor<16x64x!ternary.trit>
     """
@@ -123,7 +123,7 @@ class UnpackOp(IRDLOperation):
         expect_trits("w", self.w)
         size = self.packing.tile_bytes(*shape(self.w))
         got = shape(self.packed)
-        good = got in ((size,), (1, size))
+        good = len(got) in (1, 2) and prod(got) == size
         expect(good, f"`packed` of {size} bytes", f"shape {got}")
 
 

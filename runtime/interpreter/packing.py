@@ -1,5 +1,6 @@
-"""Trits to bytes and back, in the orders of `#ternary.packing`."""
+"""Trits to bytes and back, in the orders of `#ternary.packing`, in parts that stay in a processor's cache."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -13,6 +14,12 @@ from dfc.runtime.interpreter.dtypes import Array
 
 Bytes = NDArray[np.uint8]
 
+PART = 120 << 12
+"""Trits that are worked on at once: whole bytes in every code."""
+
+KEPT = 1 << 20
+"""Trits of a tile up to which it is kept for the next firings that use it."""
+
 
 def pack(w: Array, packing: PackingAttr, tile: tuple[int, int]) -> Array:
     """
@@ -24,12 +31,16 @@ def pack(w: Array, packing: PackingAttr, tile: tuple[int, int]) -> Array:
     down, across = ceil(w.shape[0] / rows), ceil(w.shape[1] / columns)
     padded = pad_to(w, (down * rows, across * columns))
     tiles = padded.reshape(down, rows, across, columns).swapaxes(1, 2)
-    packed = [pack_tile(one, packing) for one in tiles.reshape(-1, rows, columns)]
-    return np.stack(packed).view(np.int8)
+    packed = np.empty((down * across, packing.tile_bytes(rows, columns)), np.uint8)
+    for one, place in zip(tiles.reshape(-1, rows, columns), packed, strict=True):
+        place[:] = pack_tile(one, packing)
+    return packed.view(np.int8)
 
 
 def pad_to(w: Array, shape: tuple[int, int]) -> Array:
     """A matrix with zeros below and to the right."""
+    if w.shape == shape:
+        return w
     return np.pad(w, [(0, n - old) for n, old in zip(shape, w.shape, strict=True)])
 
 
@@ -37,36 +48,54 @@ def pack_tile(tile: Array, packing: PackingAttr) -> Bytes:
     """One tile of trits as bytes."""
     code, order = packing.code.data, packing.order.data
     if order == "interleaved":
-        return pack_codes(interleave(tile).reshape(1, -1), code)[0]
+        return interleave(tile)
+    if order == "quarters":
+        return pack_quarters(tile)
     if order == "beats":
         return pack_beats(tile, packing)
-    return pack_codes(tile.reshape(1, -1), code)[0]
+    flat = tile.reshape(1, -1)
+    parts = [flat[:, at : at + PART] for at in range(0, flat.shape[1], PART)]
+    return np.concatenate([pack_codes(part, code)[0] for part in parts])
 
 
 def unpack_tile(data: Array, packing: PackingAttr, shape: tuple[int, int]) -> Array:
     """The trits of one packed tile, not to be written to."""
-    return unpacked(data.tobytes(), packing, shape)
+    if shape[0] * shape[1] <= KEPT:
+        return unpacked(data.tobytes(), packing, shape)
+    return read_tile(data.reshape(-1).view(np.uint8), packing, shape)
 
 
 @lru_cache(maxsize=8)
 def unpacked(stored: bytes, packing: PackingAttr, shape: tuple[int, int]) -> Array:
     """The trits in some bytes; a tile is used by many firings in a row, so the last few are kept."""
-    trits = np.ascontiguousarray(
-        read_tile(np.frombuffer(stored, np.uint8), packing, shape)
-    )
+    trits = read_tile(np.frombuffer(stored, np.uint8), packing, shape)
     trits.flags.writeable = False
     return trits
 
 
 def read_tile(data: Bytes, packing: PackingAttr, shape: tuple[int, int]) -> Array:
-    """The trits of one packed tile."""
+    """The trits of one packed tile, rows x columns."""
     code, order = packing.code.data, packing.order.data
     if order == "interleaved":
-        return deinterleave(unpack_codes(data[None], code)[0], shape)
-    if order == "beats":
-        return unpack_beats(data, packing, shape)
-    trits = unpack_codes(data[None], code)[0]
-    return trits[: shape[0] * shape[1]].reshape(shape)
+        trits = deinterleave(data, shape)
+    elif order == "quarters":
+        trits = unpack_quarters(data, shape)
+    elif order == "beats":
+        trits = unpack_beats(data, packing, shape)
+    else:
+        count, bits = TRITS_PER_GROUP[code]
+        step = PART // count * bits // 8
+        parts = [data[None, at : at + step] for at in range(0, len(data), step)]
+        flat = np.concatenate([unpack_codes(part, code)[0] for part in parts])
+        trits = flat[: shape[0] * shape[1]].reshape(shape)
+    return np.ascontiguousarray(trits)
+
+
+def row_parts(rows: int, columns: int) -> Iterator[slice]:
+    """Rows in slices that hold about `PART` trits."""
+    step = max(1, PART // max(1, columns))
+    for first in range(0, rows, step):
+        yield slice(first, min(first + step, rows))
 
 
 def digits(groups: Array) -> Array:
@@ -89,8 +118,8 @@ def pack_codes(trits: Array, code: str) -> Bytes:
         return codes
     if bits == 2:
         quads = pad_to(codes, (len(trits), ceil(groups / 4) * 4))
-        shifted = quads.reshape(len(trits), -1, 4) << np.arange(0, 8, 2, dtype=np.uint8)
-        return np.bitwise_or.reduce(shifted, axis=2, dtype=np.uint8)
+        words = np.ascontiguousarray(quads).view(np.uint32)
+        return (words | words >> 6 | words >> 12 | words >> 18).astype(np.uint8)
     each = (codes[:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
     return np.packbits(each.reshape(len(trits), -1), axis=1, bitorder="little")
 
@@ -135,18 +164,60 @@ def checked(trits: Array, code: str) -> Array:
     return trits
 
 
-def interleave(tile: Array) -> Array:
+FOURS = np.uint32(0x03030303)
+"""The lowest code of each of four bytes."""
+
+
+def interleave(tile: Array) -> Bytes:
     """Blocks of 16 x 16; byte 4r + j of a block holds columns j, j + 4, j + 8, j + 12 of row r."""
     down, across = ceil(tile.shape[0] / 16), ceil(tile.shape[1] / 16)
-    padded = pad_to(tile, (16 * down, 16 * across))
-    return padded.reshape(down, 16, across, 4, 4).transpose(0, 2, 1, 4, 3)
+    found = np.empty((down, across, 16), np.uint32)
+    for part in row_parts(down, 256 * across):
+        rows = tile[16 * part.start : 16 * part.stop]
+        padded = pad_to(rows, (16 * (part.stop - part.start), 16 * across))
+        fours = (padded + 1).view(np.uint32).reshape(-1, across, 4)
+        words = fours[..., 0] | fours[..., 1] << 2
+        words |= fours[..., 2] << 4
+        words |= fours[..., 3] << 6
+        found[part] = words.reshape(-1, 16, across).swapaxes(1, 2)
+    return found.reshape(-1).view(np.uint8)
 
 
-def deinterleave(trits: Array, shape: tuple[int, int]) -> Array:
+def deinterleave(data: Bytes, shape: tuple[int, int]) -> Array:
     """What `interleave` undoes, cut to the tile."""
     down, across = ceil(shape[0] / 16), ceil(shape[1] / 16)
-    blocks = trits.reshape(down, across, 16, 4, 4).transpose(0, 2, 1, 4, 3)
-    return blocks.reshape(16 * down, 16 * across)[: shape[0], : shape[1]]
+    words = np.ascontiguousarray(data).view(np.uint32).reshape(down, across, 16)
+    trits = np.empty((down, 16, across, 4), np.uint32)
+    for part in row_parts(down, 256 * across):
+        rows = np.ascontiguousarray(words[part].swapaxes(1, 2))
+        for field in range(4):
+            trits[part, ..., field] = rows >> 2 * field & FOURS
+    found = trits.view(np.int8).reshape(16 * down, 16 * across)
+    found -= 1
+    return checked(found[: shape[0], : shape[1]], "trits1in2")
+
+
+def pack_quarters(tile: Array) -> Bytes:
+    """Row r of bytes holds row r of each quarter of the rows, the first in the lowest bits."""
+    rows, columns = ceil(tile.shape[0] / 4), tile.shape[1]
+    quarters = pad_to(tile, (4 * rows, columns)).reshape(4, rows, columns)
+    found = np.zeros((rows, columns), np.uint8)
+    for part in row_parts(rows, columns):
+        for place, quarter in enumerate(quarters):
+            found[part] |= (quarter[part] + 1).view(np.uint8) << 2 * place
+    return found.reshape(-1)
+
+
+def unpack_quarters(data: Bytes, shape: tuple[int, int]) -> Array:
+    """What `pack_quarters` undoes, cut to the tile."""
+    rows, columns = ceil(shape[0] / 4), shape[1]
+    stored = data.reshape(rows, columns)
+    trits = np.empty((4, rows, columns), np.uint8)
+    for part in row_parts(rows, columns):
+        for place in range(4):
+            trits[place, part] = (stored[part] >> 2 * place & 3) - np.uint8(1)
+    found = trits.view(np.int8).reshape(4 * rows, columns)
+    return checked(found[: shape[0]], "trits1in2")
 
 
 def vectors_per_beat(packing: PackingAttr) -> int:

@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import dfc
 from dfc import zoo
 from dfc.frontends import ops, trace_language_model, trace_module
-from dfc.frontends.preparation import TernaryLinear, unpack
+from dfc.frontends.preparation import TernaryLinear
 from dfc.runtime.interpreter import attention as interpreter_attention
 from dfc.runtime.interpreter import ternary as interpreter_ternary
 
@@ -51,7 +51,9 @@ def test_unpack_is_the_inverse_of_transformers_packing():
     from transformers.integrations.bitnet import pack_weights
 
     trits = torch.randint(-1, 2, (12, 5))
-    assert torch.equal(unpack(pack_weights(trits.clone())), trits.to(torch.int8))
+    packed = pack_weights(trits.clone())
+    found = ops.unpack(packed, 12, 5, "trits1in2", "quarters")
+    assert torch.equal(found, trits.to(torch.int8))
 
 
 def test_a_linear_layer_is_ternary_by_its_weights_values():

@@ -47,9 +47,9 @@ def parse(text: str) -> Attribute:
 
 @st.composite
 def packings(draw: st.DrawFn) -> PackingAttr:
-    order = draw(st.sampled_from(["rows", "interleaved", "beats"]))
+    order = draw(st.sampled_from(["rows", "interleaved", "beats", "quarters"]))
     code = draw(st.sampled_from(sorted(TRITS_PER_GROUP)))
-    if order == "interleaved":
+    if order in ("interleaved", "quarters"):
         return PackingAttr("trits1in2", order)
     if order == "rows":
         return PackingAttr(code)
@@ -156,6 +156,8 @@ def naive_bytes(packing: PackingAttr, rows: int, columns: int) -> int:
     if order == "interleaved":
         padded = [range(0, n, 16) for n in (rows, columns)]
         return sum(16 * 16 * 2 // 8 for _ in product(*padded))
+    if order == "quarters":
+        return sum(4 * 2 // 8 for _ in product(range(0, rows, 4), range(columns)))
     if order == "rows":
         whole = sum(bits for _ in range(0, rows * columns, trits))
         return len(range(0, whole, 8))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from xdsl.context import Context
 from xdsl.dialects import test
-from xdsl.dialects.builtin import IndexType, ModuleOp, TensorType
+from xdsl.dialects.builtin import IndexType, ModuleOp, TensorType, i8
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.shard import GridOp
 from xdsl.parser import Parser
@@ -50,9 +50,12 @@ def functions() -> list[Any]:
 
 
 def random_input(kind: Any, rng: np.random.Generator) -> Any:
-    """A value of a type: position 3 for an index, trits or floats for a tensor."""
+    """A value of a type: position 3 for an index, trits, 2-bit codes of trits or floats for a tensor."""
     if isinstance(kind, IndexType):
         return 3
+    if kind.element_type == i8:
+        codes = rng.integers(0, 3, (4, *kind.get_shape()), np.uint8)
+        return sum(code << 2 * place for place, code in enumerate(codes)).view(np.int8)
     if isinstance(kind.element_type, TritType):
         return rng.integers(-1, 2, kind.get_shape(), np.int8)
     return rng.standard_normal(kind.get_shape()).astype(np.float32)
@@ -81,6 +84,8 @@ def test_every_rewrite_over_tensors_is_among_them():
     assert names >= {
         "ternary.unpack_of_pack",
         "ternary.padded_tile",
+        "ternary.pack_of_unpack",
+        "ternary.pack_of_unpacked_row",
         "attention.wide_window",
         "stream.fork_of_one",
         "stream.dead_nodes",

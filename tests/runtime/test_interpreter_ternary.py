@@ -21,6 +21,7 @@ PACKINGS = [
     PackingAttr("trits3in5"),
     PackingAttr("trits5in8"),
     PackingAttr("trits1in2", "interleaved"),
+    PackingAttr("trits1in2", "quarters"),
     PackingAttr("trits3in5", "beats", 84, 96),
     PackingAttr("trits3in5", "beats", 6, 3),
     PackingAttr("trits1in2", "beats", 5, 4),
@@ -62,6 +63,11 @@ def naive(w: np.ndarray, packing: PackingAttr) -> bytes:
             for j in range(16 * across):
                 byte = (i // 16 * across + j // 16) * 64 + 4 * (i % 16) + j % 4
                 data[byte] |= trit(i, j) << (2 * (j % 16 // 4))
+    elif packing.order.data == "quarters":
+        quarter = ceil(rows / 4)
+        for i in range(4 * quarter):
+            for j in range(columns):
+                data[i % quarter * columns + j] |= trit(i, j) << 2 * (i // quarter)
     elif packing.order.data == "beats":
         block, beat = packing.block.data, packing.beat.data
         vectors = 8 * beat // packing.vector_bits

@@ -40,6 +40,46 @@ func.func @padded_tile(%w: tensor<16x63x!ternary.trit>) -> tensor<16x63x!ternary
   func.return %v : tensor<16x63x!ternary.trit>
 }
 
+// One whole tile unpacked and packed as it was: the bytes themselves.
+// CHECK-LABEL: func.func @pack_of_unpack
+// CHECK-NEXT:    func.return %p
+func.func @pack_of_unpack(%p: tensor<1x256xi8>) -> tensor<1x256xi8> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = quarters>} : tensor<1x256xi8> -> tensor<16x64x!ternary.trit>
+  %q = ternary.pack %w {packing = #ternary.packing<trits1in2, order = quarters>, tile = array<i64: 16, 64>} : tensor<16x64x!ternary.trit> -> tensor<1x256xi8>
+  func.return %q : tensor<1x256xi8>
+}
+
+// CHECK-LABEL: func.func @pack_of_unpacked_row
+// CHECK-NEXT:    [[Q:%.*]] = tensor.expand_shape %p {{.*}} : tensor<256xi8> into tensor<1x256xi8>
+// CHECK-NEXT:    func.return [[Q]]
+func.func @pack_of_unpacked_row(%p: tensor<256xi8>) -> tensor<1x256xi8> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<256xi8> -> tensor<16x64x!ternary.trit>
+  %q = ternary.pack %w {packing = #ternary.packing<trits1in2, order = interleaved>, tile = array<i64: 16, 64>} : tensor<16x64x!ternary.trit> -> tensor<1x256xi8>
+  func.return %q : tensor<1x256xi8>
+}
+
+// Packed in another order: other bytes of the same size.
+// CHECK-LABEL: func.func @packed_otherwise
+// CHECK:         ternary.unpack
+// CHECK:         [[Q:%.*]] = ternary.pack
+// CHECK:         func.return [[Q]]
+func.func @packed_otherwise(%p: tensor<1x256xi8>) -> tensor<1x256xi8> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = quarters>} : tensor<1x256xi8> -> tensor<16x64x!ternary.trit>
+  %q = ternary.pack %w {packing = #ternary.packing<trits1in2, order = interleaved>, tile = array<i64: 16, 64>} : tensor<16x64x!ternary.trit> -> tensor<1x256xi8>
+  func.return %q : tensor<1x256xi8>
+}
+
+// Cut into smaller tiles: the same bytes in another order.
+// CHECK-LABEL: func.func @packed_in_tiles
+// CHECK:         ternary.unpack
+// CHECK:         [[Q:%.*]] = ternary.pack
+// CHECK:         func.return [[Q]]
+func.func @packed_in_tiles(%p: tensor<1x256xi8>) -> tensor<2x128xi8> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = rows>} : tensor<1x256xi8> -> tensor<16x64x!ternary.trit>
+  %q = ternary.pack %w {packing = #ternary.packing<trits1in2, order = rows>, tile = array<i64: 16, 32>} : tensor<16x64x!ternary.trit> -> tensor<2x128xi8>
+  func.return %q : tensor<2x128xi8>
+}
+
 // The ops are pure: a dead one vanishes, equal ones merge.
 // CHECK-LABEL: func.func @pure
 // CHECK-NEXT:    [[Y:%.*]] = ternary.linear

@@ -6,8 +6,8 @@
 
 // -----
 
-// `#ternary.packing` (C2): `order` is one of the three
-// CHECK: expected an order of rows, interleaved, beats, got columns
+// `#ternary.packing` (C2): `order` is one of the four
+// CHECK: expected an order of rows, interleaved, beats, quarters, got columns
 "test.op"() {packing = #ternary.packing<trits1in2, order = columns>} : () -> ()
 
 // -----
@@ -18,25 +18,31 @@
 
 // -----
 
-// `#ternary.packing` (C4): `block` and `beat` are given for order `beats` only
+// `#ternary.packing` (C4): order `quarters` has code `trits1in2`
+// CHECK: expected trits1in2 for order quarters, got trits3in5
+"test.op"() {packing = #ternary.packing<trits3in5, order = quarters>} : () -> ()
+
+// -----
+
+// `#ternary.packing` (C5): `block` and `beat` are given for order `beats` only
 // CHECK: expected `block` and `beat` for order beats, got rows
 "test.op"() {packing = #ternary.packing<trits1in2, block = 16>} : () -> ()
 
 // -----
 
-// `#ternary.packing` (C5): `block` and `beat` are above 0 for order `beats`
+// `#ternary.packing` (C6): `block` and `beat` are above 0 for order `beats`
 // CHECK: expected `block` and `beat` above 0, got (16, 0)
 "test.op"() {packing = #ternary.packing<trits1in2, order = beats, block = 16>} : () -> ()
 
 // -----
 
-// `#ternary.packing` (C6): `block` is whole groups of trits
+// `#ternary.packing` (C7): `block` is whole groups of trits
 // CHECK: expected `block` a multiple of 3, got 85
 "test.op"() {packing = #ternary.packing<trits3in5, order = beats, block = 85, beat = 96>} : () -> ()
 
 // -----
 
-// `#ternary.packing` (C7): a beat holds at least one vector
+// `#ternary.packing` (C8): a beat holds at least one vector
 // CHECK: expected a beat of at least 140 bits, got 136
 "test.op"() {packing = #ternary.packing<trits3in5, order = beats, block = 84, beat = 17>} : () -> ()
 
