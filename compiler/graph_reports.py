@@ -144,6 +144,13 @@ def begin_call() -> list[GraphReport]:
     return CURRENT.report.graphs
 
 
+def note_fallback(origin: str, reason: str) -> None:
+    """Say that a part of the graph that is running is run by PyTorch in this call."""
+    graphs = CURRENT.report.graphs if CURRENT.report else []
+    if graphs:
+        graphs[-1].fallbacks = [*graphs[-1].fallbacks, Fallback(origin, reason)]
+
+
 def outermost_frame() -> FrameType | None:
     """The frame in which the user's outermost call entered a compiled model."""
     found: FrameType | None = None

@@ -41,6 +41,7 @@ class Options:
     pipeline: str | None = None
     freeze: bool = False
     quantize_lm_head: bool = False
+    rest: str | None = None
 
 
 class NotTernary(DfcError):

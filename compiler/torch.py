@@ -44,6 +44,10 @@ def backend(
 ) -> Callable[..., Any]:
     """Compile one graph of Dynamo; the result takes and gives what the graph does."""
     chosen = parse_options(options or {})
+    if chosen.target == "host":
+        from dfc.host.backend import compile_host
+
+        return compile_host(module, example_inputs, chosen)
     if any(is_dynamic(given) for given in example_inputs):
         return Specialised(module, chosen)
     return compile_graph(module, example_inputs, chosen)
@@ -59,7 +63,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
             )
         kind = known[name].type
         good = isinstance(value, bool) if kind is bool else isinstance(value, str)
-        if not good and not (value is None and name == "pipeline"):
+        if not good and not (value is None and name in ("pipeline", "rest")):
             word = "true or false" if kind is bool else "a word"
             raise InputError(
                 f"expected {word} for option `{name}`, got `{value}`", name
@@ -71,6 +75,10 @@ def parse_options(given: Mapping[str, Any]) -> Options:
         )
     if chosen.quantize_lm_head and chosen.target != "host":
         raise InputError("option `quantize_lm_head` is for target `host` only")
+    if chosen.rest not in (None, "inductor", "eager"):
+        raise InputError(
+            f"expected inductor or eager for option `rest`, got `{chosen.rest}`"
+        )
     load_target(chosen.target)
     if chosen.pipeline is not None:
         check_pipeline(chosen.pipeline)

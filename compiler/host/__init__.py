@@ -1,0 +1,1 @@
+"""The host engine: models on the processor that dfc runs on."""

@@ -1,0 +1,194 @@
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""What is known about the nodes of a Dynamo graph: weights, in-place writes, order."""
+
+import operator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch.utils._pytree import tree_leaves
+
+IN_PLACE = {
+    operator.iadd,
+    operator.isub,
+    operator.imul,
+    operator.itruediv,
+    operator.ifloordiv,
+    operator.imod,
+    operator.ipow,
+    operator.iand,
+    operator.ior,
+    operator.ixor,
+    operator.imatmul,
+    operator.setitem,
+}
+"""Python's operators that write to their first operand where it is a tensor."""
+
+RANDOM = ("rand", "dropout", "normal", "bernoulli", "multinomial", "exponential")
+"""Words in the names of functions that draw random numbers."""
+
+SIMPLE = (
+    {"to", "float", "half", "bfloat16", "double", "type", "reshape", "view", "flatten"}
+    | {"squeeze", "unsqueeze", "t", "transpose", "contiguous", "detach", "getitem"}
+    | {"reciprocal", "mul", "add", "sub", "div", "truediv", "neg", "abs", "mean"}
+    | {"sqrt", "rsqrt", "exp", "pow", "clamp", "square", "ternarize", "unpack"}
+    | {"rshift", "and_", "cat"}
+)
+"""Functions of weights alone that become part of a region's weight work."""
+
+
+def value(node: Any) -> Any:
+    """What Dynamo noted a node's value to be: an abstract tensor, a number, …"""
+    return node.meta.get("example_value")
+
+
+def tensors(node: fx.Node) -> Iterator[Tensor]:
+    """The tensors in a node's value."""
+    for leaf in tree_leaves(value(node)):
+        if isinstance(leaf, Tensor):
+            yield leaf
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two sizes, symbolic ones among them, are equal whatever the inputs are."""
+    return a is b or bool(statically_known_true(a == b))
+
+
+def callee(node: fx.Node) -> str:
+    """The plain name of what a node calls: `mul`, `linear`, `reshape`; empty for no call."""
+    if node.op == "call_method":
+        return str(node.target)
+    if node.op != "call_function":
+        return ""
+    if isinstance(node.target, OpOverload):
+        return node.target.name().partition("::")[2].partition(".")[0]
+    return str(getattr(node.target, "__name__", ""))
+
+
+def written(node: fx.Node) -> list[fx.Node]:
+    """The operands that a node writes to in place."""
+    first = [node.args[0]] if node.args else []
+    out = node.kwargs.get("out")
+    found: list[Any] = [out] if out is not None else []
+    name = callee(node)
+    if isinstance(node.target, OpOverload):
+        schema = node.target._schema.arguments
+        for i, argument in enumerate(schema):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                given = dict(enumerate(node.args)).get(i)
+                found.append(node.kwargs.get(argument.name) if given is None else given)
+    elif node.target in IN_PLACE or is_in_place_name(node, name):
+        found += first
+    elif node.kwargs.get("inplace") is True or True in node.args[1:]:
+        if "inplace" in node.kwargs or name in INPLACE_FLAG:
+            found += first
+    return [n for n in tree_leaves(found) if isinstance(n, fx.Node)]
+
+
+def is_in_place_name(node: fx.Node, name: str) -> bool:
+    """Whether PyTorch's convention says that a function writes: `add_`, not `and_`, `__len__`."""
+    if node.op == "call_function" and getattr(operator, name, None) is node.target:
+        return False
+    return name.endswith("_") and not name.endswith("__")
+
+
+INPLACE_FLAG = {"relu", "silu", "relu6", "hardtanh", "leaky_relu", "dropout", "elu"}
+"""Functions of `torch.nn.functional` that take `inplace` by position."""
+
+
+def is_random(node: fx.Node) -> bool:
+    """Whether a node draws random numbers."""
+    if isinstance(node.target, OpOverload):
+        return torch.Tag.nondeterministic_seeded in node.target.tags
+    return any(word in callee(node) for word in RANDOM)
+
+
+@dataclass
+class Facts:
+    """
+    A graph's weights, the nodes that touch memory written in place, and the order to keep.
+
+    `before` holds, for a node, those that must run before it for the sake of their effects.
+    """
+
+    graph: fx.Graph
+    weights: set[fx.Node]
+    touching: set[fx.Node] = field(default_factory=set[fx.Node])
+    before: dict[fx.Node, list[fx.Node]] = field(
+        default_factory=dict[fx.Node, list[fx.Node]]
+    )
+
+    def needs(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes that must run before a node."""
+        return [*node.all_input_nodes, *self.before.get(node, ())]
+
+
+def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
+    """
+    The facts of a graph; `parameters` are its placeholders of parameters and buffers.
+
+    Nodes that touch one memory that any node writes keep their order among themselves, as
+    do nodes without a tensor as value and random ones.
+    """
+    memory = {m for node in graph.nodes for w in written(node) for m in storages(w)}
+    facts = Facts(graph, set())
+    last: dict[Any, fx.Node] = {}
+    for node in graph.nodes:
+        groups = {m for n in (node, *node.all_input_nodes) for m in storages(n)}
+        groups &= memory
+        if groups:
+            facts.touching.add(node)
+        if is_random(node):
+            groups.add("random")
+        if node.op.startswith("call_") and value(node) is None:
+            groups.add("world")
+        for group in groups:
+            if group in last:
+                facts.before.setdefault(node, []).append(last[group])
+            last[group] = node
+    facts.weights = weight_work(facts, parameters)
+    return facts
+
+
+def storages(node: fx.Node) -> Iterator[int]:
+    """The memories that a node's value lies in."""
+    for tensor in tensors(node):
+        yield tensor.untyped_storage()._cdata
+
+
+def weight_work(facts: Facts, parameters: Iterable[fx.Node]) -> set[fx.Node]:
+    """Parameters that nothing writes, and simple functions of them alone."""
+    found = {node for node in parameters if node not in facts.touching}
+    for node in facts.graph.nodes:
+        inputs = node.all_input_nodes
+        if callee(node) in SIMPLE and inputs and node not in facts.touching:
+            if all(n in found for n in inputs):
+                found.add(node)
+    return found
+
+
+def merge_equal(graph: fx.Graph, facts: Facts) -> None:
+    """
+    Compute once what a graph computes several times from the same operands.
+
+    Masks and tables of positions are made by every layer anew.
+    """
+    seen: dict[Any, fx.Node] = {}
+    result = {
+        n for node in graph.nodes if node.op == "output" for n in node.all_input_nodes
+    }
+    ordered = facts.touching | set(facts.before) | result
+    for node in list(graph.nodes):
+        if not node.op.startswith("call_") or node in ordered or is_random(node):
+            continue
+        if not isinstance(value(node), Tensor):
+            continue
+        key = (node.op, node.target, repr((node.args, node.kwargs)))
+        first = seen.setdefault(key, node)
+        if first is not node:
+            node.replace_all_uses_with(first)
+            graph.erase_node(node)
