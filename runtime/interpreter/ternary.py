@@ -13,12 +13,11 @@ from xdsl.interpreter import (
 from xdsl.ir import SSAValue
 
 from dfc.dialects import ternary
-from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.contraction import multiply_integers
 from dfc.runtime.interpreter.dtypes import Array, dtype_of, shape_of
 from dfc.runtime.interpreter.evaluator import Evaluator
 from dfc.runtime.interpreter.packing import pack, unpack_tile
-from dfc.runtime.interpreter.quantize import SMALLEST
+from dfc.runtime.interpreter.ternarize import ternarize
 
 
 def matmul(q: Array, w: Array, acc: Array | None = None) -> Array:
@@ -52,22 +51,6 @@ def lookup_matmul(t: Array, w: Array, acc: Array | None = None) -> Array:
     for group in range(t.shape[1]):
         a += t[:, group, codes[:, group]]
     return a
-
-
-def ternarize(w: Array, method: str) -> tuple[Array, Array]:
-    """Trits and the scale s, w ~ s * trits."""
-    wide = w.astype(np.float32)
-    if method == "absmean":
-        mean = np.abs(wide).mean(dtype=np.float64) if wide.size else 0.0
-        scale = np.maximum(np.float32(mean), SMALLEST)
-        return np.clip(np.rint(wide / scale), -1, 1).astype(np.int8), np.array(scale)
-    size = np.abs(wide)
-    scale = size.max(initial=0)
-    if not np.isfinite(scale) or not np.all((size == scale) | (size == 0)):
-        raise ExecutionError(
-            "expected a weight that holds -s, 0 and s only, got others"
-        )
-    return np.sign(wide).astype(np.int8), np.array(scale or 1, np.float32)
 
 
 def optional(value: SSAValue | None, args: PythonValues, at: int) -> Array | None:

@@ -13,7 +13,9 @@ from xdsl.universe import Universe
 
 from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr
 from dfc.runtime.errors import ExecutionError
+from dfc.runtime.interpreter import packing as packing_module
 from dfc.runtime.interpreter import run
+from dfc.runtime.interpreter import ternarize as ternarize_module
 from dfc.runtime.interpreter.packing import pack, unpack_tile
 
 PACKINGS = [
@@ -106,6 +108,16 @@ def test_a_tile_is_packed_bit_by_bit_and_comes_back(packing, rows, columns, seed
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
+def test_parts_make_one_tile(packing, monkeypatch):
+    w = trits(4, 70, 90)
+    whole = pack(w, packing, w.shape)
+    monkeypatch.setattr(packing_module, "PART", 120)
+    monkeypatch.setattr(packing_module, "KEPT", 0)
+    assert np.array_equal(pack(w, packing, w.shape), whole)
+    assert np.array_equal(unpack_tile(whole[0], packing, w.shape), w)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
 def test_tiles_are_row_major_and_padded_with_zero_trits(packing):
     w = trits(1, 40, 50)
     packed = pack(w, packing, (16, 24))
@@ -193,6 +205,44 @@ def test_ternarize():
     assert execute(ternarize("exact"), np.zeros((2, 3), np.float32))[1] == 1
     with pytest.raises(ExecutionError, match="holds -s, 0 and s only"):
         execute(ternarize("exact"), w)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16, np.int8])
+@pytest.mark.parametrize("part", [3, 1000])
+def test_exact_rule_in_parts(dtype, part, monkeypatch):
+    monkeypatch.setattr(ternarize_module, "PART", part)
+    w = trits(5, 5, 7)
+    s = np.array(3, dtype)
+    found, scale = ternarize_module.ternarize(w.astype(dtype) * s, "exact")
+    assert np.array_equal(found, w)
+    assert (float(scale), scale.dtype) == (3, np.float32)
+    # the last part alone holds another value
+    other = (w.astype(dtype) * s).astype(dtype)
+    other[-1, -1] = 2
+    with pytest.raises(ExecutionError, match="holds -s, 0 and s only"):
+        ternarize_module.ternarize(other, "exact")
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+def test_exact_rule_refuses_what_is_not_finite(dtype, value):
+    w = np.full((2, 3), value).astype(dtype)
+    with pytest.raises(ExecutionError, match="holds -s, 0 and s only"):
+        ternarize_module.ternarize(w, "exact")
+    zeros, scale = ternarize_module.ternarize(np.full((2, 3), -0.0, dtype), "exact")
+    assert not zeros.any()
+    assert scale == 1
+
+
+def test_absmean_rule_in_parts(monkeypatch):
+    w = np.random.default_rng(6).standard_normal((9, 11)).astype(np.float32)
+    whole, scale = ternarize_module.ternarize(w, "absmean")
+    monkeypatch.setattr(ternarize_module, "PART", 10)
+    found, again = ternarize_module.ternarize(w, "absmean")
+    assert np.array_equal(found, whole)
+    assert again == scale
+    want = np.abs(w.astype(np.float64)).mean()
+    np.testing.assert_allclose(scale, want, rtol=1e-7)
 
 
 def test_ternarize_by_a_factor():
