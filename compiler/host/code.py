@@ -1,10 +1,13 @@
 """Machine code of a region at *tiled*: looked for among the objects of earlier processes, else made."""
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
+from xdsl.passes import ModulePass
 
 import dfc.dialects
 import dfc.passes
@@ -19,24 +22,21 @@ from dfc.runtime.native.cache import ObjectCache, key_of
 from dfc.runtime.native.jit import build
 from dfc.runtime.native.kernel import Kernels, from_bytes, load_kernels, to_bytes
 
-OUTLINE = "outline-kernels"
 
-CONVERT = "convert-rows-to-vector{{isa={isa}}},convert-ternary-to-vector{{isa={isa}}}"
-"""The passes that make vector code of outlined kernels."""
-
-
-def code_of(module: ModuleOp, isa: str, cache: ObjectCache) -> tuple[Plan, Kernels]:
+def code_of(
+    module: ModuleOp, passes: Sequence[str], isa: str, cache: ObjectCache
+) -> tuple[Plan, Kernels]:
     """
-    The plan and the kernels of a module at *tiled*.
+    The plan and the kernels of a module at *tiled*: `passes` outline its kernels, then make code of them.
 
-    No pass runs when an earlier process has left them in the cache. `DfcError` for what has no native form.
+    No pass runs when an earlier process has left the code in the cache. `DfcError` for what has no native form.
     """
-    key = key_of(digest(module), isa, sources(), *build())
+    key = key_of(digest(module), *passes, isa, sources(), *build())
     kept = cache.get(key)
     found = None if kept is None else from_bytes(kept)
     if found is not None:
         return from_json(found[1]), found[0]
-    plan, kernels = compiled(module, isa)
+    plan, kernels = compiled(module, passes, isa)
     cache.put(key, to_bytes(kernels, plan.to_json()))
     return plan, kernels
 
@@ -49,19 +49,26 @@ def sources() -> str:
     return key_of(*(file.read_text() for file in files))
 
 
-def compiled(module: ModuleOp, isa: str) -> tuple[Plan, Kernels]:
+def compiled(module: ModuleOp, passes: Sequence[str], isa: str) -> tuple[Plan, Kernels]:
     """Outline the kernels, which changes nothing of the module itself, and make code of each."""
-    outlined = module.clone()
-    run_passes(parse_passes(OUTLINE), outlined, new_context())
-    entry = next(f for f in functions(outlined) if is_entry(f))
-    plan = plan_of(entry)
+    outlined, context = module.clone(), new_context()
+    outline, *convert = parse_passes(",".join(passes))
+    run_passes([outline], outlined, context)
+    every = functions(outlined)
+    plan = plan_of(next(f for f in every if is_entry(f)), every)
     called = {step.kernel for step in plan.steps}
-    kernels = [f for f in functions(outlined) if f.sym_name.data in called]
+    kernels = [f for f in every if f.sym_name.data in called]
     native = ModuleOp([function.clone() for function in kernels])
-    run_passes(parse_passes(CONVERT.format(isa=isa)), native, new_context())
+    run_passes([with_isa(one, isa) for one in convert], native, context)
     for function in functions(native):
         refuse_unless_code(function)
     return plan, load_kernels(native)
+
+
+def with_isa(one: ModulePass, isa: str) -> ModulePass:
+    """A pass that takes an instruction set, for this one."""
+    takes = "isa" in (each.name for each in fields(one))
+    return replace(one, isa=isa) if takes else one
 
 
 def is_entry(function: FuncOp) -> bool:

@@ -1,7 +1,7 @@
 """What a region does, as data: its values, and the calls of kernels in order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from xdsl.dialects import tensor
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from dfc.diagnostics import place
 from dfc.errors import DfcError
@@ -91,17 +91,19 @@ def from_json(text: str) -> Plan:
     return Plan(tuple(values), tuple(steps), tuple(found["results"]), inner)
 
 
-def plan_of(entry: FuncOp) -> Plan:
-    """The plan of an entry function that only calls kernels; `DfcError` for one that does more."""
-    return Planner(entry).plan()
+def plan_of(entry: FuncOp, functions: Iterable[FuncOp]) -> Plan:
+    """The plan of an entry function that only calls kernels and functions that do; `DfcError` for one that does more."""
+    return Planner(entry, functions).plan()
 
 
 class Planner:
-    """Numbers the values of an entry function."""
+    """Numbers the values of an entry function, and of what it calls, as they are made."""
 
-    def __init__(self, entry: FuncOp) -> None:
+    def __init__(self, entry: FuncOp, functions: Iterable[FuncOp]) -> None:
         self.entry = entry
+        self.callers = {f.sym_name.data: f for f in functions if calls_others(f)}
         self.values: list[Value] = []
+        self.steps: list[Step] = []
         self.numbers: dict[SSAValue, int] = {}
         self.tokens = 0
 
@@ -110,20 +112,37 @@ class Planner:
         rows = argument_attributes(self.entry)
         for argument, row in zip(self.entry.args, rows, strict=True):
             self.argument(argument, row.get("dfc.weight"))
-        steps: list[Step] = []
-        results: Sequence[SSAValue] = ()
-        for op in self.entry.body.block.ops:
-            if isinstance(op, CallOp):
-                steps.append(self.step(op))
-            elif isinstance(op, ReturnOp):
-                results = op.operands
-            elif isinstance(op, Alias):
-                self.alias(op)
-            else:
-                raise DfcError(f"no native form for {place(op)}")
+        results = self.body(self.entry)
         inner = tuple(self.inner(value) for value in results)
         numbers = tuple(self.places(results))
-        return Plan(tuple(self.values), tuple(steps), numbers, inner)
+        return Plan(tuple(self.values), tuple(self.steps), numbers, inner)
+
+    def body(self, function: FuncOp) -> Sequence[SSAValue]:
+        """The steps of a function whose arguments have numbers; what it returns."""
+        for op in function.body.block.ops:
+            if isinstance(op, CallOp):
+                self.call(op)
+            elif isinstance(op, ReturnOp):
+                return op.operands
+            elif isinstance(op, Alias):
+                self.numbers[op.results[0]] = self.numbers[op.operands[0]]
+            else:
+                raise DfcError(f"no native form for {place(op)}")
+        return ()
+
+    def call(self, op: CallOp) -> None:
+        """A step, or the steps of a function in place of its call."""
+        name, reads = op.callee.string_value(), self.places(op.arguments)
+        if name not in self.callers:
+            for result in op.results:
+                self.row(result, "made")
+            writes = self.places(op.results)
+            self.steps.append(Step(name, tuple(reads), tuple(writes)))
+            return
+        function = self.callers[name]
+        self.numbers |= zip(function.args, reads, strict=True)
+        made = self.places(self.body(function))
+        self.numbers |= zip(op.results, made, strict=True)
 
     def argument(self, value: SSAValue, name: Attribute | None) -> None:
         """A row, or a result of `@weights`."""
@@ -156,18 +175,11 @@ class Planner:
         self.numbers[value] = len(self.values)
         self.values.append(what)
 
-    def step(self, op: CallOp) -> Step:
-        """A call."""
-        reads = self.places(op.arguments)
-        for result in op.results:
-            self.row(result, "made")
-        name = op.callee.string_value()
-        return Step(name, tuple(reads), tuple(self.places(op.results)))
-
-    def alias(self, op: Operation) -> None:
-        """A view is the value that it views."""
-        self.numbers[op.results[0]] = self.numbers[op.operands[0]]
-
     def places(self, values: Sequence[SSAValue]) -> list[int]:
         """The numbers of some values."""
         return [self.numbers[value] for value in values]
+
+
+def calls_others(function: FuncOp) -> bool:
+    """Whether a function calls any."""
+    return any(isinstance(op, CallOp) for op in function.body.block.ops)

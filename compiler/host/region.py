@@ -22,6 +22,7 @@ from dfc.host.plan import Plan, Value
 from dfc.host.weights import RegionWeights
 from dfc.levels import attach_target, passes_to, pipeline_of
 from dfc.passes.analysis.functions import WEIGHTS, functions
+from dfc.pipelines import Pipeline
 from dfc.region import refusals
 from dfc.runtime.native.cache import ObjectCache
 from dfc.runtime.native.cpu import choose_isa
@@ -58,8 +59,9 @@ def compile_region(
     isa = choose_isa(isa)
     module = lower([function])
     with refusals():
-        tile(module)
-        plan, kernels = code_of(module, isa, ObjectCache() if cache is None else cache)
+        passes = tile(module).native
+        objects = ObjectCache() if cache is None else cache
+        plan, kernels = code_of(module, passes, isa, objects)
         names = [a.name for a in function.arguments if a.kind == "weight"]
         numbers = [plan.values[n].number for n in plan.of_kind("weight")]
         found = [f for f in functions(module) if f.sym_name.data == WEIGHTS]
@@ -67,13 +69,14 @@ def compile_region(
     return HostRegion(plan, kernels, weights)
 
 
-def tile(module: ModuleOp) -> None:
-    """Bring a module at tensor level to *tiled*."""
+def tile(module: ModuleOp) -> Pipeline:
+    """Bring a module at tensor level to *tiled*; the pipeline that did."""
     check_sizes(module)
     attach_target(module, TARGET, {})
     pipeline, context = pipeline_of(module), new_context()
     for level in ("tensor", "fused", "tiled"):
         run_passes(passes_to(level, pipeline), module, context)
+    return pipeline
 
 
 class Scratch(threading.local):
@@ -179,6 +182,11 @@ class HostRegion:
         self.offsets = [sum(strides[:n]) for n in range(len(strides))]
         self.scratch = sum(strides)
         self.calls, self.pick = self.tables()
+        shapes = [plan.values[n].inner for n in plan.results]
+        padded = any(row.padded for row in self.results)
+        direct = tuple(self.given) == plan.results and tuple(shapes) == plan.inner
+        self.direct = direct and not padded
+        """Whether the tensors that kernels write are the results."""
 
     def tables(self) -> tuple[list[Call], Callable[[Sequence[int]], Sequence[int]]]:
         """The calls, and the choice of the words of all tables from the addresses of a call and its tokens."""
@@ -210,7 +218,7 @@ class HostRegion:
         results = [row.empty(leads[0]) for row in self.results]
         if tokens:
             self.call(tokens, rows, weights, results)
-        return self.finished(leads[0], rows, results)
+        return results if self.direct else self.finished(leads[0], rows, results)
 
     def call(
         self,
