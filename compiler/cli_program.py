@@ -30,7 +30,9 @@ Context = Annotated[
 ]
 Emit = Annotated[
     str | None,
-    typer.Option(metavar="LEVEL", help="tensor, fused, tiled, placed or program."),
+    typer.Option(
+        metavar="LEVEL", help="tensor, fused, tiled, placed, program or native."
+    ),
 ]
 Output = Annotated[
     str | None, typer.Option("-o", metavar="FILE", help="Write it here.")

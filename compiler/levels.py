@@ -1,11 +1,13 @@
 """The levels of the IR: which one a module is at, and the passes from one to another."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.passes import ModulePass
+from xdsl.passes import ModulePass, get_pass_option_infos
 
 from dfc.dialects.accel import KernelOp, LaunchOp
 from dfc.dialects.stream import GraphOp
@@ -13,8 +15,9 @@ from dfc.dialects.tier import AllocOp
 from dfc.driver import parse_passes
 from dfc.errors import InputError, suggest
 from dfc.passes.attach_target import AttachTargetPass
-from dfc.pipelines import LEVELS, PIPELINES, Pipeline
+from dfc.pipelines import BRANCHES, LEVELS, NATIVE, PIPELINES, Pipeline
 from dfc.runtime.machine import Target, target_of
+from dfc.runtime.native.cpu import choose_isa
 
 
 def attach_target(
@@ -45,10 +48,18 @@ def has_kernel_functions(module: ModuleOp) -> bool:
 
 
 def check_level(level: str) -> None:
-    """Refuse a name that is not a level."""
-    if level not in LEVELS:
-        hint = suggest(level, LEVELS)
+    """Refuse a name that is not a level or a branch."""
+    known = (*LEVELS, *BRANCHES)
+    if level not in known:
+        hint = suggest(level, known)
         raise InputError(f"no level is called `{level}`: {hint}", level)
+
+
+def way_to(level: str) -> tuple[str, ...]:
+    """The levels that lead to a level or a branch, itself last."""
+    if level in BRANCHES:
+        return (*way_to(BRANCHES[level]), level)
+    return LEVELS[: LEVELS.index(level) + 1]
 
 
 def pipeline_of(module: ModuleOp, name: str | None = None) -> Pipeline:
@@ -76,6 +87,28 @@ def check_pipeline(name: str) -> None:
         raise InputError(f"no pipeline is called `{name}`: {hint}", name)
 
 
-def passes_to(level: str, pipeline: Pipeline) -> tuple[ModulePass, ...]:
-    """The passes that lead to a level from the one before."""
-    return parse_passes(",".join(pipeline[LEVELS.index(level)]))
+def passes_to(
+    level: str, pipeline: Pipeline, isa: str | None = None
+) -> tuple[ModulePass, ...]:
+    """
+    The passes that lead to a level, or on a branch, from the one before.
+
+    Passes to native code make it for the instruction set `isa`, the fastest of this processor when left out.
+    """
+    names = getattr(pipeline, level)
+    if level in BRANCHES and not names:
+        at = next(name for name, each in PIPELINES.items() if each is pipeline)
+        able = ", ".join(name for name, each in PIPELINES.items() if each.native)
+        message = f"expected a pipeline that leads to `{level}` ({able}), got `{at}`"
+        raise InputError(message, level)
+    passes = parse_passes(",".join(names))
+    if level != NATIVE:
+        return passes
+    return tuple(for_processor(one, choose_isa(isa)) for one in passes)
+
+
+def for_processor(one: ModulePass, isa: str) -> ModulePass:
+    """A pass with its option `isa` set, where it has one."""
+    if not any(info.name == "isa" for info in get_pass_option_infos(type(one))):
+        return one
+    return cast("ModulePass", replace(cast("Any", one), isa=isa))

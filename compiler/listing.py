@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from dfc import zoo
 from dfc.errors import InputError, suggest
 from dfc.passes import PASSES, module_name
-from dfc.pipelines import LEVELS, PIPELINES
+from dfc.pipelines import PIPELINES
 from dfc.runtime.machine import Target, list_targets, load_target
 from dfc.runtime.machine.number import KINDS, Anything, Number
 
@@ -34,9 +34,9 @@ def pass_rows() -> list[dict[str, str]]:
 
 
 def pipeline_rows() -> dict[str, dict[str, list[str]]]:
-    """Each pipeline with the passes that lead to each level."""
+    """Each pipeline with the passes that lead to each level, and to native code where it has some."""
     return {
-        name: {level: list(run) for level, run in zip(LEVELS, pipeline, strict=True)}
+        name: {level: list(run) for level, run in pipeline._asdict().items() if run}
         for name, pipeline in PIPELINES.items()
     }
 

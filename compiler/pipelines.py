@@ -4,16 +4,21 @@ from typing import NamedTuple
 
 
 class Pipeline(NamedTuple):
-    """The passes that lead to each level from the one before."""
+    """The passes that lead to each level from the one before, and on a branch of their own to code for the host."""
 
     tensor: tuple[str, ...]
     fused: tuple[str, ...]
     tiled: tuple[str, ...]
     placed: tuple[str, ...]
     program: tuple[str, ...]
+    native: tuple[str, ...] = ()
+    """From *tiled* to native code; none where the target has no such code."""
 
 
-LEVELS = Pipeline._fields
+NATIVE = "native"
+LEVELS = tuple(name for name in Pipeline._fields if name != NATIVE)
+BRANCHES = {NATIVE: "tiled"}
+"""What is no level of the modelled machine, and the level that it branches off."""
 
 RAISED = (
     "raise-ternary",
@@ -53,5 +58,13 @@ PIPELINES = {
         ),
         placed=("place-buffers", "verify-placement"),
         program=("convert-stream-to-accel",),
+    ),
+    "host": Pipeline(
+        tensor=RAISED,
+        fused=("decompose-ternary-linear", "fuse-kernels", "merge-kernels"),
+        tiled=("tile-kernels", "hoist-weights"),
+        placed=("place-buffers", "verify-placement"),
+        program=("convert-stream-to-accel",),
+        native=("outline-kernels", "convert-ternary-to-vector"),
     ),
 }

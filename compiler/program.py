@@ -13,8 +13,8 @@ from xdsl.dialects.func import FuncOp
 
 from dfc.driver import run_passes
 from dfc.errors import InputError
-from dfc.levels import check_level, passes_to
-from dfc.pipelines import LEVELS, Pipeline
+from dfc.levels import check_level, passes_to, way_to
+from dfc.pipelines import Pipeline
 from dfc.printing import to_text
 from dfc.progress import step
 from dfc.random_inputs import Value, entry_functions
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class Program:
-    """One module at each level from that of its source (the first) down to `program`."""
+    """One module at each level from that of its source (the first) down to `program`, and `native` where asked for."""
 
     modules: dict[str, ModuleOp]
     context: Context
@@ -68,16 +68,15 @@ class Program:
         """The module at a level, lowered when it is first asked for from the last one before it that is there."""
         check_level(level)
         if level not in self.modules:
-            made = [
-                name for name in LEVELS[: LEVELS.index(level)] if name in self.modules
-            ]
+            way = way_to(level)
+            made = [name for name in way if name in self.modules]
             if not made:
                 message = (
                     f"expected level `{self.source}` or a later one, got `{level}`"
                 )
                 raise InputError(message, level)
             lowered = self.modules[made[-1]].clone()
-            for name in LEVELS[LEVELS.index(made[-1]) + 1 : LEVELS.index(level) + 1]:
+            for name in way[way.index(made[-1]) + 1 :]:
                 run_passes(passes_to(name, self.pipeline), lowered, self.context)
             self.modules[level] = lowered
         return self.modules[level]

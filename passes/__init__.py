@@ -17,6 +17,7 @@ PASSES: tuple[str, ...] = (
     "shard-tensor-parallel",
     "decompose-ternary-linear",
     "fuse-kernels",
+    "merge-kernels",
     "attention-set-schedule",
     "convert-attention-to-stream",
     "tile-kernels",
@@ -27,6 +28,7 @@ PASSES: tuple[str, ...] = (
     "place-buffers",
     "verify-placement",
     "convert-stream-to-accel",
+    "outline-kernels",
     "convert-ternary-to-vector",
     "run-upstream",
 )

@@ -168,15 +168,30 @@ class Growth:
         seen: set[int] = set()
         for group in self.groups:
             for value in self.outputs(group):
-                step = self._step(paths, group, value)
-                if step is not None and id(step) not in seen:
-                    seen.add(id(step))
-                    if step.saved_bytes > 0:
-                        yield step
+                for readers in self._together(value):
+                    step = self._step(paths, group, readers)
+                    if step is not None and id(step) not in seen:
+                        seen.add(id(step))
+                        if step.saved_bytes > 0:
+                            yield step
 
-    def _step(self, paths: Paths, group: Group, value: OpResult) -> Step | None:
-        """The step that keeps a value inside, saving or not; `None` when something outside kernels stands in the way."""
-        parts = paths.between(group, self.graph.readers(value))
+    def _together(self, value: OpResult) -> Iterator[list[Operation]]:
+        """
+        The readers of a value that may join its maker: all at once, so that the value stays inside.
+
+        Where few units share a kernel, the readers in each kernel too: a value that others read on another
+        unit has to leave anyway, and is then read once less.
+        """
+        readers = self.graph.readers(value)
+        yield readers
+        if self.chooser.target.units_per_kernel is not None:
+            yield from ([reader] for reader in readers if len(readers) > 1)
+
+    def _step(
+        self, paths: Paths, group: Group, readers: list[Operation]
+    ) -> Step | None:
+        """The step that takes in readers of a group's value, saving or not; `None` when something outside kernels stands in the way."""
+        parts = paths.between(group, readers)
         if any(part[0] not in self.group_of for part in parts):
             return None
         key = tuple(map(id, parts))

@@ -128,7 +128,7 @@ def fits(
     """Whether the group's smallest tiles are within the target's memories; whole values are tried first."""
     whole = tier_bytes(group, graph, shape, unit_of)
     return (
-        _shortage(whole, target) is None
+        find_shortage(whole, target) is None
         or shortage(group, graph, target, unit_of) is None
     )
 
@@ -143,10 +143,10 @@ def shortage(
     def token(value: SSAValue) -> tuple[int, ...]:
         return classes.tile_shape(value, tile)
 
-    return _shortage(tier_bytes(group, graph, token, unit_of), target)
+    return find_shortage(tier_bytes(group, graph, token, unit_of), target)
 
 
-def _shortage(used: dict[str, int], target: Target) -> Shortage | None:
+def find_shortage(used: dict[str, int], target: Target) -> Shortage | None:
     """The first tier with fewer bytes than are used of it."""
     for tier, size in used.items():
         capacity = target.tier[tier].capacity_bytes

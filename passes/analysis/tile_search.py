@@ -3,8 +3,8 @@ Chooses tile sizes and a loop order for a kernel.
 
 All combinations of the candidate sizes (powers of two of what fills the unit, equal parts, all) and
 of the loop orders that fit on chip get the time of their transfers and issues, which is
-a lower bound. The units' times are then added for at most `MOST_COSTED` of them, the likely best
-first, without those whose lower bound is no better than the best found. What was looked at is kept beside the choice.
+a lower bound. The units' times are then added for at most `MOST_COSTED` of them, the one with the fewest
+launches and then the likely best first, without those whose lower bound is no better than the best found. What was looked at is kept beside the choice.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
     if not fitting:
         _refuse(loops, cost)
     floors = {tiling: cost.floor(tiling) for tiling in fitting}
-    guesses = _guesses(loops, cost, floors)
-    ranked = sorted(fitting, key=lambda t: (guesses[t], _launches(t)))
+    fewest = min(fitting, key=_launches)
+    guesses = _guesses(loops, cost, floors, fewest)
+    ranked = sorted(fitting, key=lambda t: (t is not fewest, guesses[t], _launches(t)))
     best: tuple[float, int, Tiling] | None = None
     costed = 0
     for tiling in ranked:
@@ -63,7 +64,10 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
 
 
 def _guesses(
-    loops: KernelLoops, cost: TileCost, floors: Mapping[Tiling, float]
+    loops: KernelLoops,
+    cost: TileCost,
+    floors: Mapping[Tiling, float],
+    fewest: Tiling,
 ) -> dict[Tiling, float]:
     """
     Guesses of the time of each tiling, to cost the likely best first.
@@ -71,7 +75,6 @@ def _guesses(
     The compute time of the tiling with the fewest launches, times how much less of the units the
     other's tiles fill; not below the time of the transfers.
     """
-    fewest = min(floors, key=_launches)
     multiples = list(loops.multiples())
     compute = cost.bound(fewest) / _filled(multiples, fewest)
     return {

@@ -10,9 +10,12 @@ from xdsl.context import Context
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
-from dfc.dialects.ternary import PackingAttr, Ternary
+from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr, Ternary
 from dfc.runtime.errors import TargetError
 from dfc.runtime.machine import Unit
+
+INTERLEAVED_ROWS = 16
+"""Rows of a block of an interleaved packing."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,34 @@ class WeightLayout:
         return self.count(rows) * self.tile_bytes(rows, columns)
 
     def allows(self, rows: int, of: int) -> bool:
-        """Whether a weight of `of` rows may be cut into tiles of so many: whole regions, without a rest if several."""
-        if self.rows is None or rows == of:
+        """
+        Whether a weight of `of` rows may be cut into tiles of so many: whole regions, without a rest if several.
+
+        Tiles of an interleaved packing are, one after the other, the packing of the whole weight.
+        """
+        if rows == of:
+            return True
+        if self.packing.order.data == "interleaved":
+            padded = ceil(of / INTERLEAVED_ROWS) * INTERLEAVED_ROWS
+            return rows % INTERLEAVED_ROWS == 0 and padded % rows == 0
+        if self.rows is None:
             return True
         return rows == self.rows or (rows % self.rows == 0 and of % rows == 0)
+
+
+def concatenates(
+    packing: PackingAttr, tile: tuple[int, ...], whole: tuple[int, ...]
+) -> bool:
+    """Whether packed tiles, one after the other, are the packing of a weight of this shape, edges aside."""
+    if tile == whole:
+        return True
+    if tile[1] != whole[1] or packing.order.data == "beats":
+        return False
+    if packing.order.data == "interleaved":
+        return tile[0] % INTERLEAVED_ROWS == 0
+    trits, bits = TRITS_PER_GROUP[packing.code.data]
+    count = tile[0] * tile[1]
+    return count % trits == 0 and count // trits * bits % 8 == 0
 
 
 def weight_layout(unit: Unit) -> WeightLayout:
