@@ -16,6 +16,7 @@ from dfc.frontends.functions import module_path
 from dfc.frontends.rewrite import is_three_valued
 from dfc.frontends.traced import Fallback
 from dfc.graph_reports import begin_call
+from dfc.host.attention import lower_attention
 from dfc.host.canonical import Canonical, canonical, plain_path
 from dfc.host.clusters import Cluster, find_clusters
 from dfc.host.compiled import Compiled, compiled
@@ -85,6 +86,7 @@ class Lowering:
         """Find and compile the clusters."""
         graph = self.module.graph
         parameters = [n for n, v in self.given.items() if is_weight(n, v)]
+        lower_attention(graph)
         merge_equal(graph, study(graph, parameters))
         self.facts = study(graph, parameters)
         rows = Rows(self.facts.weights, self.facts.touching, self._three_valued())

@@ -11,6 +11,7 @@ from torch._guards import tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import traceback
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_map_only
 
 from dfc.frontends.functions import Argument, Function, module_path
 from dfc.frontends.trace import decompositions
@@ -116,7 +117,9 @@ def key_of(found: Canonical) -> Key:
         number[node] = len(number)
 
     def text(step: Step) -> str:
-        refer = fx.map_arg((step.args, step.kwargs), lambda n: Reference(number[n]))
+        refer: Any = tree_map_only(
+            fx.Node, lambda n: Reference(number[n]), (step.args, step.kwargs)
+        )
         return f"{step.name}{refer}"
 
     rows = tuple((row_shape(n), value(n).dtype) for n in found.rows)

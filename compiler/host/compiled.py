@@ -43,7 +43,7 @@ class Compiled:
     def __init__(self, found: Canonical, options: Options) -> None:
         self.form = found
         self.options = options
-        self.lengths = found.lengths()
+        self.lengths: Sequence[tuple[int, torch.dtype]] = found.lengths()
         self.function: Function = trace(found)
         self.code = compile_region(self.function, freeze=options.freeze)
         self.number = register(self)
@@ -57,8 +57,6 @@ class Compiled:
                 raise
             note_fallback(self.origin(self.form.cluster.products[0]), str(reason))
             return self._plain(rows, weights)
-        lead = rows[0].shape[:-1]
-        results = [r.view(*lead, r.shape[-1]) for r in results]
         if self.options.check_values:
             self._check(rows, weights, results)
         return results

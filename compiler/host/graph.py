@@ -1,4 +1,4 @@
-# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateUsage=false
 """What is known about the nodes of a Dynamo graph: weights, in-place writes, order."""
 
 import operator
@@ -138,8 +138,8 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
     facts = Facts(graph, set())
     last: dict[Any, fx.Node] = {}
     for node in graph.nodes:
-        groups = {m for n in (node, *node.all_input_nodes) for m in storages(n)}
-        groups &= memory
+        used = {m for n in (node, *node.all_input_nodes) for m in storages(n)}
+        groups: set[Any] = used & memory
         if groups:
             facts.touching.add(node)
         if is_random(node):

@@ -7,17 +7,28 @@ It is opaque to inductor, takes and gives contiguous tensors, and writes to noth
 
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 from torch.library import Library
 
-if TYPE_CHECKING:
-    from dfc.host.compiled import Compiled
 
-REGIONS: "WeakValueDictionary[int, Compiled]" = WeakValueDictionary()
+class Region(Protocol):
+    """What is called: code for rows and weights."""
+
+    @property
+    def lengths(self) -> Sequence[tuple[int, torch.dtype]]:
+        """Length and dtype of the results' rows."""
+        ...
+
+    def run(self, rows: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+        """The results, contiguous, in the leading shape of the first of `rows`."""
+        ...
+
+
+REGIONS: "WeakValueDictionary[int, Region]" = WeakValueDictionary()
 """The regions of all graphs that are alive, by the number in their calls."""
 
 NUMBERS = count()
@@ -30,7 +41,7 @@ LIBRARY.define(
 )
 
 
-def register(region: "Compiled") -> int:
+def register(region: Region) -> int:
     """A number for a region; it is valid while the region lives."""
     number = next(NUMBERS)
     REGIONS[number] = region

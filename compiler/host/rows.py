@@ -220,7 +220,11 @@ class Rows:
         return Step(exact_linear, tuple(given))
 
 
-PRODUCTS: set[Any] = {exact_linear, torch.ops.dfc.linear.default}
+PRODUCTS: set[Any] = {
+    exact_linear,
+    torch.ops.dfc.linear.default,
+    torch.ops.dfc.linear_int8.default,
+}
 """Canonical forms of linear layers on int8 activations."""
 
 FORMS: tuple[tuple[set[str], Callable[..., Step | None]], ...] = (
