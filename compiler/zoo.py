@@ -102,12 +102,15 @@ def build(
 
     kind = getattr(torch, dtype_name(dtype or found.dtype))
     mode = FakeTensorMode(allow_non_fake_inputs=True) if abstract else nullcontext()
+    ternary = found.linear != "linear"
+    skipped = no_initialisation if abstract else linear_on_meta if ternary else None
     with mode, torch.no_grad(), default_dtype(kind), seeded(seed):
-        with no_initialisation() if abstract else nullcontext():
+        with skipped() if skipped else nullcontext():
             model = construct(found)
-            replace_linear(model, found.linear, kind, draw=not abstract)
         if hasattr(model, "tie_weights"):
             cast(Any, model).tie_weights()  # skipped together with drawing weights
+        with no_initialisation():
+            replace_linear(model, found.linear, kind, draw=not abstract)
         if not abstract:
             perturb_vectors(model)
     return model.eval()
@@ -150,7 +153,9 @@ def replace_linear(
 
     head = getattr(model, "get_output_embeddings", lambda: None)()
     for path, layer in list(model.named_modules()):
-        if isinstance(layer, nn.Linear) and layer is not head:
+        if layer is head and layer.weight.is_meta:
+            draw_head(layer, model)
+        elif isinstance(layer, nn.Linear) and layer is not head:
             new = bitnet_layer(layer, linear, dtype)
             if draw:
                 draw_weights(new, layer.in_features**-0.5)
@@ -173,20 +178,33 @@ def bitnet_layer(
     return AutoBitLinear(*size, dtype=dtype, online_quant=linear.endswith("online"))
 
 
+def draw_head(head: Any, model: Any) -> None:
+    """Random weights for an LM head that is not tied to the embedding."""
+    import torch
+
+    drawn = torch.empty_like(head.weight, device="cpu")
+    drawn.normal_(std=model.config.initializer_range)
+    head.weight = torch.nn.Parameter(drawn)
+
+
 def draw_weights(layer: Any, typical: float) -> None:
     """Random weights for a BitNet layer, about `typical` in size."""
     import torch
 
     shape = tuple(layer.weight.shape)
     if layer.weight.dtype == torch.uint8:
-        trits = torch.randint(0, 3, (4, *shape), dtype=torch.uint8)
-        layer.weight.copy_(sum(trits[i] << 2 * i for i in range(4)))
+        four = torch.arange(81, dtype=torch.uint8)  # every byte of four codes
+        codes = torch.stack([(four // 3**i % 3) << 2 * i for i in range(4)]).sum(0)
+        drawn = torch.randint(0, 81, shape, dtype=torch.uint8)
+        layer.weight.copy_(torch.from_numpy(codes.byte().numpy()[drawn.numpy()]))
         layer.weight_scale.fill_(1 / typical)
     elif layer.online_quant:
         layer.weight.copy_(torch.randn(shape) * typical)
     else:
         layer.weight.copy_(torch.randint(-1, 2, shape))
         layer.weight_scale.fill_(typical)
+    if layer.bias is not None:
+        layer.bias.copy_(torch.randn(layer.bias.shape) * typical)
 
 
 def perturb_vectors(model: "nn.Module") -> None:
@@ -219,6 +237,24 @@ def seeded(seed: int) -> Generator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def linear_on_meta() -> Generator[None]:
+    """Within, linear layers are built without data: those of a BitNet are replaced anyway."""
+    from torch import nn
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    def without_data(module: nn.Module, _: str, given: nn.Parameter | None) -> Any:
+        if given is None or not isinstance(module, nn.Linear):
+            return None
+        return nn.Parameter(given.to("meta"))
+
+    hook = register_module_parameter_registration_hook(without_data)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @contextmanager

@@ -77,6 +77,24 @@ def test_linear_chooses_the_class_but_not_of_the_head(linear: str, kind: str):
     assert type(model.lm_head) is torch.nn.Linear
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_packed_weights_never_stand_in_floats(tied: bool):
+    found = zoo.find("bitnet-tiny")
+    config = {**found.config, "tie_word_embeddings": tied}
+    entry = found.model_copy(update={"linear": "bitlinear", "config": config})
+    model = zoo.build(entry, abstract=False)
+    assert not any(t.is_meta for t in (*model.parameters(), *model.buffers()))
+    assert (model.lm_head.weight is model.model.embed_tokens.weight) == tied
+    assert model.lm_head.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    packed = model.model.layers[1].mlp.down_proj.weight
+    assert packed.shape == (48, 512)
+    codes = torch.stack([packed >> 2 * i & 3 for i in range(4)])
+    counts = torch.bincount(codes.flatten().long()) / codes.numel()
+    assert counts.tolist() == pytest.approx([1 / 3] * 3, abs=0.01)  # never a 3
+    again = zoo.build(entry, abstract=False).model.layers[1].mlp.down_proj.weight
+    assert torch.equal(packed, again)
+
+
 def test_dtype_is_the_entrys_unless_given_and_tables_stay_float32():
     model = zoo.build(zoo.find("llama-tiny"), dtype="float16", abstract=False)
     assert model.lm_head.weight.dtype == torch.float16
