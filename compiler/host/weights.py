@@ -1,7 +1,6 @@
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """What a region needs of its weights, made once per set of tensors."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,50 +26,14 @@ from dfc.passes.analysis.functions import (
 from dfc.region import NotTernary, needs_of
 from dfc.runtime.interpreter import run
 from dfc.runtime.interpreter.dtypes import dtype_of, shape_of
-from dfc.runtime.native.memory import huge_bytes
+from dfc.runtime.native.memory import ARENA
 from dfc.tensors import to_numpy
 from dfc.weights_cache import WeightsCache
-
-CHUNK = 32 << 20
-"""Bytes that are asked of the system at once: a huge page is shared by small weights."""
-
-LINE = 64
-"""Bytes of a cache line, which a value begins at; as many are free behind it."""
 
 WIDE = 16
 """Elements of a vector that kernels read as a multiple of."""
 
 Bytes = NDArray[np.uint8]
-
-
-class Arena:
-    """Memory in huge pages, given out in pieces; a chunk goes when the last piece of it does."""
-
-    def __init__(self, chunk: int = CHUNK) -> None:
-        self.chunk = chunk
-        self.lock = threading.Lock()
-        self.free: Bytes = np.empty(0, np.uint8)
-
-    def copy(self, value: NDArray[np.generic]) -> Bytes:
-        """The bytes of an array in the arena."""
-        data = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-        place = self.take(data.size)
-        place[:] = data
-        return place
-
-    def take(self, size: int) -> Bytes:
-        """So many bytes."""
-        room = -(-size // LINE) * LINE + LINE
-        if room > self.chunk // 2:
-            return huge_bytes(room)[:size]
-        with self.lock:
-            if room > self.free.size:
-                self.free = huge_bytes(self.chunk)
-            place, self.free = self.free[:size], self.free[room:]
-            return place
-
-
-ARENA = Arena()
 
 
 @dataclass(frozen=True)
