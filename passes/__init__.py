@@ -29,6 +29,7 @@ PASSES: tuple[str, ...] = (
     "verify-placement",
     "convert-stream-to-accel",
     "outline-kernels",
+    "convert-rows-to-vector",
     "convert-ternary-to-vector",
     "run-upstream",
 )
