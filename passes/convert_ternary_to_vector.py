@@ -21,10 +21,11 @@ Turn ternary products, or the quantisation in front of them, into vector code fo
       scf.if %more { … }                        // tiles of tokens
     }
 
-Fires on a function that is `unpack`, `matmul` and at most a `dequantize` for each of its results, in any order, or
-one `quantize`; any other is left alone. `%arguments` points to 64-bit words: the addresses of the arguments
+Fires on a function that is a product and at most a `dequantize` for each of its results, in any order, or one
+`quantize`; any other is left alone. A product is `unpack` and `matmul`, or a sum over the last dimension of
+two int8 matrices in `linalg`. `%arguments` points to 64-bit words: the addresses of the arguments
 in order, those of the results, the number of tokens. A call works on the parts from `%first` to `%end` of
-`dfc.parts`: blocks of 16 rows of an interleaved weight, rows of one in rows, those of several products one behind
+`dfc.parts`: blocks of 16 rows of an interleaved or int8 weight, rows of one packed in rows, those of several products one behind
 the other in the order of the results; tokens of a quantisation (`dfc.parts = 0`: as many as tokens).
 Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
 weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
@@ -44,13 +45,15 @@ from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from dfc.passes.analysis.native_blocks import BlockProduct, Range
+from dfc.passes.analysis.native_blocks import BlockProduct
+from dfc.passes.analysis.native_bytes import ByteProduct, dot_of
 from dfc.passes.analysis.native_code import Code
 from dfc.passes.analysis.native_form import Form, Product, form_of
 from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.analysis.native_quantize import Quantization
 from dfc.passes.analysis.native_result import BLOCK, Result
 from dfc.passes.analysis.native_rows import RowProduct
+from dfc.passes.analysis.native_tiles import Range
 
 
 @dataclass(frozen=True)
@@ -98,16 +101,15 @@ def parts(form: Form) -> int:
 
 def share(product: Product) -> int:
     """The parts of one product: blocks of rows, or rows."""
-    interleaved = product.unpack.packing.order.data == "interleaved"
-    return ceil(product.rows / BLOCK) if interleaved else product.rows
+    packing = product.packing
+    alone = packing is not None and packing.order.data == "rows"
+    return product.rows if alone else ceil(product.rows / BLOCK)
 
 
 def write(code: Code, arguments: Sequence[SSAValue], form: Form, isa: str) -> None:
     """The code of a kernel, which reads its operands and results from the table of arguments."""
     table, first, end = code.function.body.block.args
-    products = form if isinstance(form, tuple) else ()
-    results = [each.result for each in products] if products else form.results
-    values = [*arguments, *results]
+    values = [*arguments, *results_of(form)]
     places: dict[SSAValue, SSAValue] = {
         value: code.load(code.at(table, 8 * at), llvm.LLVMPointerType())
         for at, value in enumerate(values)
@@ -117,6 +119,13 @@ def write(code: Code, arguments: Sequence[SSAValue], form: Form, isa: str) -> No
         segments(code, [Result(each, places) for each in form], part, isa)
     else:
         Quantization(form, places).write(code, part)
+
+
+def results_of(form: Form) -> Sequence[SSAValue]:
+    """What a kernel gives back."""
+    if isinstance(form, tuple):
+        return [each.result for each in form]
+    return list(form.results)
 
 
 def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> None:
@@ -134,8 +143,11 @@ def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> No
         behind += count
 
 
-def writer(result: Result, isa: str) -> BlockProduct | RowProduct:
+def writer(result: Result, isa: str) -> BlockProduct | ByteProduct | RowProduct:
     """What writes the code of one product."""
-    if result.product.unpack.packing.order.data == "interleaved":
+    packing = result.product.packing
+    if packing is None:
+        return ByteProduct(dot_of(isa, result.product.columns), result)
+    if packing.order.data == "interleaved":
         return BlockProduct(ISAS[isa], result)
-    return RowProduct(result)
+    return RowProduct(result, packing)

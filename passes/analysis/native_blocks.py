@@ -1,114 +1,33 @@
 """Code for a product with a weight of interleaved blocks of 16 x 16: one token, and tiles of tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 
-from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from dfc.passes.analysis.native_code import Code
 from dfc.passes.analysis.native_isa import FIELDS, Avx512Vnni, Isa
 from dfc.passes.analysis.native_result import BLOCK, Result
+from dfc.passes.analysis.native_tiles import Range, TiledProduct, Token
 
 BLOCK_BYTES = 64
 """Bytes of a block."""
 
 
-REST = 4
-"""Tokens at once where no whole tile is left."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token: its number, and its activations, some bytes behind a pointer."""
-
-    number: SSAValue
-    base: SSAValue
-    offset: int
-
-
-@dataclass(frozen=True)
-class Range:
-    """The blocks of rows that a call works on, and how many tokens there are."""
-
-    first: SSAValue
-    end: SSAValue
-    tokens: SSAValue
-
-
-class BlockProduct:
+class BlockProduct(TiledProduct):
     """The product of `q` (tokens x columns rounded up to 16) with a weight of interleaved blocks."""
 
     def __init__(self, isa: Isa, result: Result) -> None:
-        self.isa, self.result = isa, result
         product = result.product
-        self.q = result.places[product.multiply.q]
-        self.w = result.places[product.unpack.packed]
         self.blocks = ceil(product.columns / BLOCK)
-        self.width = self.blocks * BLOCK
+        super().__init__(result.places[product.q], self.blocks * BLOCK, isa.tokens)
+        self.isa, self.result = isa, result
+        self.w = result.places[product.weight]
         self.vectors = BLOCK_BYTES // isa.bytes
 
-    def write(self, code: Code, part: Range) -> None:
-        """One token for itself; more in tiles of `isa.tokens`, then of 4, whose last may repeat a token."""
-        single = code.compare(part.tokens, "eq", 1)
-        code.when(single, lambda inner: self.single(inner, part))
-        several = code.compare(part.tokens, "ne", 1)
-        code.when(several, lambda inner: self.several(inner, part))
-
-    def single(self, code: Code, part: Range) -> None:
-        """One token, several blocks of rows at once."""
-        first = Token(code.word(0), self.q, 0)
-        self.tile(code, part, [first], self.isa.group)
-
-    def several(self, code: Code, part: Range) -> None:
-        """Tiles of tokens."""
-        size = self.isa.tokens
-        left = code.add(arith.RemUIOp(part.tokens, code.word(size)))
-        whole = code.minus(part.tokens, left)
-        self.tiles(code, part, (code.word(0), whole), size)
-        self.rest(code, part, whole)
-
-    def tiles(
-        self, code: Code, part: Range, bounds: tuple[SSAValue, SSAValue], size: int
-    ) -> None:
-        """Whole tiles of one size."""
-
-        def body(
-            inner: Code, first: SSAValue, _: Sequence[SSAValue]
-        ) -> Sequence[SSAValue]:
-            base = inner.at(self.q, inner.times(first, self.width))
-            tokens = [
-                Token(inner.plus(first, at), base, at * self.width)
-                for at in range(size)
-            ]
-            self.tile(inner, part, tokens, 1)
-            return ()
-
-        code.loop(bounds, size, (), body)
-
-    def rest(self, code: Code, part: Range, start: SSAValue) -> None:
-        """What is left, by fours; a token behind the last is the last."""
-
-        def body(
-            inner: Code, first: SSAValue, _: Sequence[SSAValue]
-        ) -> Sequence[SSAValue]:
-            last = inner.plus(part.tokens, -1)
-            numbers = [inner.smaller(inner.plus(first, at), last) for at in range(REST)]
-            self.tile(inner, part, [self.token(inner, at) for at in numbers], 1)
-            return ()
-
-        code.loop((start, part.tokens), REST, (), body)
-
-    def token(self, code: Code, number: SSAValue) -> Token:
-        """A token by its number."""
-        base = code.at(self.q, code.times(number, self.width))
-        return Token(number, base, 0)
-
-    def tile(
-        self, code: Code, part: Range, tokens: Sequence[Token], group: int
-    ) -> None:
-        """Some tokens with all blocks of rows of the part, `group` of them at once."""
+    def tile(self, code: Code, part: Range, tokens: Sequence[Token]) -> None:
+        """Some tokens with all blocks of rows of the part; one token with several blocks at once."""
+        group = self.isa.group if len(tokens) == 1 else 1
         sums = self.sums(code, tokens)
 
         def body(
@@ -143,12 +62,8 @@ class BlockProduct:
         self, code: Code, tokens: Sequence[Token], at: SSAValue
     ) -> list[list[SSAValue]]:
         """The activations of a block of columns by token."""
-        offset = code.times(at, BLOCK)
-        bases = {token.base: code.at(token.base, offset) for token in tokens}
-        return [
-            self.isa.activations(code, code.at(bases[token.base], token.offset))
-            for token in tokens
-        ]
+        places = self.places(code, tokens, code.times(at, BLOCK))
+        return [self.isa.activations(code, place) for place in places]
 
     def totals(
         self, code: Code, tokens: Sequence[Token], blocks: Sequence[SSAValue]

@@ -107,6 +107,14 @@ class Code:
             return value
         return self.add(vector.BitcastOp(value, type_))
 
+    def flipped(self, a: SSAValue, mask: int) -> SSAValue:
+        """`a ^ mask`."""
+        return self.add(arith.XOrIOp(a, self.number_like(mask, a)))
+
+    def lane(self, value: SSAValue, lanes: SSAValue, at: int) -> SSAValue:
+        """A vector with a value in one lane."""
+        return self.add(vector.InsertOp(value, lanes, [at]))
+
     def at(self, pointer: SSAValue, offset: SSAValue | int) -> SSAValue:
         """A pointer moved by bytes."""
         kind = llvm.LLVMPointerType()

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import VectorType, i8, i32, i64
 from xdsl.dialects.vector import CombiningKindAttr, CombiningKindFlag
 from xdsl.ir import SSAValue
 
-from dfc.dialects.ternary import TRITS_PER_GROUP
+from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.native_blocks import Range
 from dfc.passes.analysis.native_code import Code, as_vector
@@ -21,11 +21,11 @@ LANES = 16
 class RowProduct:
     """The product of `q` (tokens x columns rounded up to 16) with a weight of codes in rows."""
 
-    def __init__(self, result: Result) -> None:
-        self.result = result
+    def __init__(self, result: Result, packing: PackingAttr) -> None:
+        self.result, self.packing = result, packing
         self.product = result.product
-        self.q = result.places[self.product.multiply.q]
-        self.w = result.places[self.product.unpack.packed]
+        self.q = result.places[self.product.q]
+        self.w = result.places[self.product.weight]
         self.width = ceil(self.product.columns / BLOCK) * BLOCK
 
     def write(self, code: Code, part: Range) -> None:
@@ -69,7 +69,7 @@ class RowProduct:
 
     def trit(self, code: Code, index: SSAValue) -> SSAValue:
         """The trit of this number, from the bytes that hold its group."""
-        count, bits = TRITS_PER_GROUP[self.product.unpack.packing.code.data]
+        count, bits = TRITS_PER_GROUP[self.packing.code.data]
         trits = code.word(count)
         group = code.add(arith.DivUIOp(index, trits))
         place = code.add(arith.RemUIOp(index, trits))
@@ -81,7 +81,7 @@ class RowProduct:
 
     def pair(self, code: Code, at: SSAValue) -> SSAValue:
         """Two bytes as a number; behind the last byte that byte again, of which no bit is used."""
-        last = shape(self.product.unpack.packed)[-1] - 1
+        last = shape(self.product.weight)[-1] - 1
         low, high = (
             code.add(arith.ExtUIOp(code.load(code.at(self.w, each), i8), i64))
             for each in (at, code.smaller(code.plus(at, 1), last))

@@ -1,5 +1,7 @@
 """The code of kernels computes what the interpreter does, exactly in integers and in floats, on every instruction set."""
 
+import ctypes
+import mmap
 import re
 from collections.abc import Sequence
 from itertools import product
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from native_testing import (
     HERE,
     PACKINGS,
+    byte_product_text,
     call,
     kernel,
     product_text,
@@ -22,10 +25,12 @@ from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects.ternary import PackingAttr
+from dfc.passes.analysis.native_bytes import PANEL
 from dfc.passes.analysis.native_form import LONGEST
 from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
 from dfc.runtime.interpreter import run
+from dfc.runtime.interpreter.dtypes import Array
 from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.native.cpu import NEEDS
 
@@ -142,6 +147,88 @@ def test_several_products_are_one_kernel(isa: str, tokens: int):
         run(module, "f", inputs), call(made, module, inputs, 3, tokens), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
+
+
+def check_bytes(isa: str, shape: tuple[int, int], tokens: Sequence[int]) -> None:
+    """The integers of a product with int8 rows are the interpreter's."""
+    made = kernel(parse(byte_product_text((1, *shape))), isa)
+    n, k = shape
+    for m in tokens:
+        module = parse(byte_product_text((m, n, k)))
+        random = np.random.default_rng(m)
+        q, w = (
+            random.integers(-128, 128, (size, k)).astype(np.int8) for size in (m, n)
+        )
+        (expected,) = run(module, "f", [q, w])
+        (found,) = call(made, module, [q, guarded(w)], threads=2)
+        np.testing.assert_array_equal(found, expected)
+
+
+def guarded(w: Array) -> Array:
+    """A copy that ends where nothing may be read."""
+    page = mmap.PAGESIZE
+    whole = -(-w.nbytes // page) * page
+    memory = mmap.mmap(-1, whole + page)
+    every = np.frombuffer(memory, np.int8)
+    protect = ctypes.CDLL(None).mprotect
+    assert not protect(ctypes.c_void_p(every.ctypes.data + whole), page, 0)
+    copy = every[whole - w.nbytes : whole].reshape(w.shape)
+    copy[:] = w
+    return copy
+
+
+# a vector is 64, 16 or fewer bytes; what is left of a row, and rows of less than a vector
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (33, 17), (40, 64), (35, 100), (20, 15), (9, 250)]
+)
+def test_products_of_bytes_are_exact(isa: str, shape: tuple[int, int]):
+    check_bytes(isa, shape, (1, 2, 5, 21))
+
+
+@pytest.mark.parametrize("isa", HERE)
+@settings(deadline=None, max_examples=3)
+@given(st.integers(1, 300), st.integers(1, 150), st.integers(1, 200))
+def test_any_product_of_bytes_is_exact(isa: str, tokens: int, n: int, k: int):
+    check_bytes(isa, (n, k), (tokens,))
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_panels_of_bytes_are_one_behind_the_other(isa: str):
+    # 16 rows are more than a panel, and the last panel is half a block
+    columns = PANEL // 16 + 16
+    check_bytes(isa, (40, columns), (3,))
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("weight", [-128, 127])
+@pytest.mark.parametrize("activation", [-128, 127])
+def test_the_largest_products_of_bytes_do_not_saturate(
+    isa: str, weight: int, activation: int
+):
+    module = parse(byte_product_text((1, 3, 130)))
+    q, w = (
+        np.full((size, 130), value, np.int8)
+        for size, value in ((1, activation), (3, weight))
+    )
+    (found,) = call(kernel(module, isa), module, [q, w])
+    assert (found == weight * activation * 130).all()
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(1, 35, 43), (7, 32, 80)])
+def test_dequantised_products_of_bytes_are_equal(
+    isa: str, dtype: str, shape: tuple[int, int, int]
+):
+    m, n, k = shape
+    random = np.random.default_rng(1)
+    q, w = (random.integers(-128, 128, (size, k)).astype(np.int8) for size in (m, n))
+    s, scale = (random.uniform(1, 100, size).astype(np.float32) for size in (m, n))
+    module = parse(byte_product_text(shape, dtype))
+    (expected,) = run(module, "f", [q, w, s, scale])
+    (found,) = call(kernel(module, isa), module, [q, w, s, scale])
+    np.testing.assert_array_equal(found, expected)
 
 
 SEVERAL = """

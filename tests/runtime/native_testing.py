@@ -64,6 +64,36 @@ def product_text(
     }}"""
 
 
+def byte_product_text(shape: tuple[int, int, int], finish: str = "") -> str:
+    """A product of tokens x columns with rows x columns of int8; `finish`: the dtype of a dequantised result."""
+    m, n, k = shape
+    q, w, a = f"tensor<{m}x{k}xi8>", f"tensor<{n}x{k}xi8>", f"tensor<{m}x{n}xi32>"
+    result, name, more, arguments = a, "%a", "", ""
+    if finish:
+        result, name = f"tensor<{m}x{n}x{finish}>", "%y"
+        arguments = f", %s: tensor<{m}xf32>, %c: tensor<{n}xf32>"
+        more = f"%y = ternary.dequantize %a, %s, %c : ({a}, tensor<{m}xf32>, tensor<{n}xf32>) -> {result}"
+    return f"""
+    func.func @f(%q: {q}, %w: {w} {{dfc.weight = "w"}}{arguments}) -> {result} {{
+      %zero = arith.constant 0 : i32
+      %empty = tensor.empty() : {a}
+      %zeros = linalg.fill ins(%zero : i32) outs(%empty : {a}) -> {a}
+      %a = linalg.generic {{
+        indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>],
+        iterator_types = ["parallel", "parallel", "reduction"]
+      }} ins(%q, %w : {q}, {w}) outs(%zeros : {a}) {{
+      ^bb0(%one: i8, %other: i8, %sum: i32):
+        %0 = arith.extsi %one : i8 to i32
+        %1 = arith.extsi %other : i8 to i32
+        %2 = arith.muli %0, %1 : i32
+        %3 = arith.addi %sum, %2 : i32
+        linalg.yield %3 : i32
+      }} -> {a}
+      {more}
+      func.return {name} : {result}
+    }}"""
+
+
 def quantize_text(tokens: int, columns: int, dtype: str) -> str:
     """A quantisation."""
     types = f"(tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>)"
@@ -80,8 +110,10 @@ def kernel(module: ModuleOp, isa: str, cache: ObjectCache | None = None) -> Kern
     return load_kernels(lowered, cache)["f"]
 
 
-def as_stored(value: Array) -> Array:
-    """An argument as a kernel reads it: rows of int8 padded with zeros, factors per row with room behind them."""
+def as_stored(value: Array, weight: bool = False) -> Array:
+    """An argument as a kernel reads it: rows of int8 padded with zeros, factors per row with room behind them; a weight as it is."""
+    if weight:
+        return value
     if value.ndim == 2 and value.dtype == np.int8:
         tokens, columns = value.shape
         stored = np.zeros((tokens, round_up(columns)), np.int8)
@@ -99,7 +131,12 @@ def call(
 ) -> list[Array]:
     """The results of a kernel on arrays, the first of which has a row per token if nothing is said; nothing may be written behind them."""
     kinds = function(module, "f").function_type.outputs.data
-    stored = [as_stored(value) for value in inputs]
+    attributes = function(module, "f").arg_attrs
+    weights = ["dfc.weight" in each.data for each in attributes or ()]
+    stored = [
+        as_stored(*each)
+        for each in zip(inputs, weights or [False] * len(inputs), strict=True)
+    ]
     results: list[tuple[Array, tuple[int, ...], int]] = []
     for kind in kinds:
         shape, dtype = shape_of(kind), dtype_of(kind)

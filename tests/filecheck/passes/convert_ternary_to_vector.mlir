@@ -90,6 +90,79 @@ func.func @several(%p2: tensor<314xi8>, %q: tensor<5x43xi8>, %p: tensor<576xi8>,
   func.return %a, %y2 : tensor<5x35xi32>, tensor<5x35xf32>
 }
 
+// A weight of int8 in rows: as many rows as fit at once; the last vector ends with the row, and the
+// activations that the vectors before had are zeros in it.
+// CHECK-LABEL: func.func @bytes
+// CHECK-SAME:    dfc.parts = 3
+// CHECK:         scf.for
+// CHECK:           scf.for
+// CHECK:             llvm.sext
+// CHECK:             arith.muli %{{[0-9]+}}, %{{[0-9]+}} : vector<16xi16>
+// CHECK:           arith.constant dense<[0, 0, 0, 0, 0, -1, -1,
+// CHECK:           arith.andi
+// CHECK:           vector.reduction <add>
+// CHECK-NOT:     linalg
+// CHECK:         func.return
+
+// AVX2-LABEL:  func.func @bytes
+// AVX2:          llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+
+// Bytes of the weight are made unsigned: 128 times the sum of the activations is taken off.
+// VNNI-LABEL:  func.func @bytes
+// VNNI:          arith.xori %{{[0-9]+}}, %{{[0-9]+}} : vector<64xi8>
+// VNNI:          llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// VNNI:          arith.subi
+func.func @bytes(%q: tensor<5x75xi8>, %w: tensor<35x75xi8>, %s: tensor<5xf32>, %c: tensor<35xf32>) -> tensor<5x35xf32> {
+  %zero = arith.constant 0 : i32
+  %empty = tensor.empty() : tensor<5x35xi32>
+  %zeros = linalg.fill ins(%zero : i32) outs(%empty : tensor<5x35xi32>) -> tensor<5x35xi32>
+  %a = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%q, %w : tensor<5x75xi8>, tensor<35x75xi8>) outs(%zeros : tensor<5x35xi32>) {
+  ^bb0(%one: i8, %other: i8, %sum: i32):
+    %0 = arith.extsi %one : i8 to i32
+    %1 = arith.extsi %other : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %sum, %2 : i32
+    linalg.yield %3 : i32
+  } -> tensor<5x35xi32>
+  %y = ternary.dequantize %a, %s, %c : (tensor<5x35xi32>, tensor<5xf32>, tensor<35xf32>) -> tensor<5x35xf32>
+  func.return %y : tensor<5x35xf32>
+}
+
+// Bytes without a sign, and a weight whose columns are the rows of the result: not these products.
+// CHECK-LABEL: func.func @unsigned
+// CHECK:         linalg.generic
+func.func @unsigned(%q: tensor<5x75xi8>, %w: tensor<35x75xi8>) -> tensor<5x35xi32> {
+  %zero = arith.constant 0 : i32
+  %empty = tensor.empty() : tensor<5x35xi32>
+  %zeros = linalg.fill ins(%zero : i32) outs(%empty : tensor<5x35xi32>) -> tensor<5x35xi32>
+  %a = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%q, %w : tensor<5x75xi8>, tensor<35x75xi8>) outs(%zeros : tensor<5x35xi32>) {
+  ^bb0(%one: i8, %other: i8, %sum: i32):
+    %0 = arith.extui %one : i8 to i32
+    %1 = arith.extsi %other : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %sum, %2 : i32
+    linalg.yield %3 : i32
+  } -> tensor<5x35xi32>
+  func.return %a : tensor<5x35xi32>
+}
+
+// CHECK-LABEL: func.func @columns
+// CHECK:         linalg.generic
+func.func @columns(%q: tensor<5x75xi8>, %w: tensor<75x35xi8>) -> tensor<5x35xi32> {
+  %zero = arith.constant 0 : i32
+  %empty = tensor.empty() : tensor<5x35xi32>
+  %zeros = linalg.fill ins(%zero : i32) outs(%empty : tensor<5x35xi32>) -> tensor<5x35xi32>
+  %a = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%q, %w : tensor<5x75xi8>, tensor<75x35xi8>) outs(%zeros : tensor<5x35xi32>) {
+  ^bb0(%one: i8, %other: i8, %sum: i32):
+    %0 = arith.extsi %one : i8 to i32
+    %1 = arith.extsi %other : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %sum, %2 : i32
+    linalg.yield %3 : i32
+  } -> tensor<5x35xi32>
+  func.return %a : tensor<5x35xi32>
+}
+
 // One product given back twice, and products of different numbers of tokens: a table has one number of tokens.
 // CHECK-LABEL: func.func @twice
 // CHECK:         ternary.matmul
