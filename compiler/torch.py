@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dfc import region
 from dfc.errors import DfcError, InputError, suggest
 from dfc.frontends.constants import fold_constants
-from dfc.frontends.functions import tidy
+from dfc.frontends.functions import module_path, plain_path, tidy
 from dfc.frontends.partition import Plan, partition
 from dfc.frontends.rewrite import keep_meaning
 from dfc.frontends.trace import decompositions
@@ -301,13 +301,4 @@ def run_node(node: fx.Node, values: dict[fx.Node, Any]) -> None:
 def name_nodes(module: fx.GraphModule) -> None:
     """Give every node its `dfc.origin`, `module.path:node`, from what Dynamo noted."""
     for node in module.graph.nodes:
-        stack = node.meta.get("nn_module_stack") or {}
-        path = list(stack.values())[-1][0] if stack else ""
-        node.meta["dfc.origin"] = f"{plain_path(path)}:{node.name}"
-
-
-def plain_path(path: str) -> str:
-    """`L['self'].model.layers[0].mlp` as `model.layers.0.mlp`."""
-    path = path.replace("['", ".").replace("']", "").replace("[", ".").replace("]", "")
-    words = [word for word in path.split(".") if word not in ("L", "self", "_modules")]
-    return ".".join(words)
+        node.meta["dfc.origin"] = f"{plain_path(module_path(node))}:{node.name}"

@@ -210,3 +210,10 @@ def module_path(node: fx.Node) -> str:
     """The path of the module whose forward made a node."""
     stack = node.meta.get("nn_module_stack") or {}
     return list(stack.values())[-1][0] if stack else ""
+
+
+def plain_path(path: str) -> str:
+    """`L['self'].model.layers[0].mlp` as `model.layers.0.mlp`."""
+    path = path.replace("['", ".").replace("']", "").replace("[", ".").replace("]", "")
+    words = [word for word in path.split(".") if word not in ("L", "self", "_modules")]
+    return ".".join(words)

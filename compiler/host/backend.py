@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, fx, nn
 
 from dfc.errors import DfcError
-from dfc.frontends.functions import module_path
+from dfc.frontends.functions import module_path, plain_path
 from dfc.frontends.rewrite import is_three_valued
 from dfc.frontends.traced import Fallback
 from dfc.graph_reports import begin_call
 from dfc.host.attention import lower_attention
-from dfc.host.canonical import Canonical, canonical, plain_path
+from dfc.host.canonical import Canonical, canonical
 from dfc.host.clusters import Cluster, find_clusters
 from dfc.host.compiled import Compiled, compiled
 from dfc.host.graph import Facts, callee, merge_equal, study, tensors
+from dfc.host.lm_head import int8_linear, quantize_lm_head, restore_head
 from dfc.host.report import HostReport
 from dfc.host.rest import replace_clusters, run_rest, shaping
 from dfc.host.rows import Rows, identity
@@ -87,6 +88,8 @@ class Lowering:
         graph = self.module.graph
         parameters = [n for n, v in self.given.items() if is_weight(n, v)]
         lower_attention(graph)
+        if self.options.quantize_lm_head:
+            quantize_lm_head(graph, self.given, self.options.freeze)
         merge_equal(graph, study(graph, parameters))
         self.facts = study(graph, parameters)
         rows = Rows(self.facts.weights, self.facts.touching, self._three_valued())
@@ -137,6 +140,8 @@ class Lowering:
             )
         for node in around or cluster.products:
             self.refused[node] = reason
+            if node.target is int8_linear:
+                restore_head(node)
 
     def _three_valued(self) -> set[fx.Node]:
         """Weights of linear layers that hold -s, 0 and s at present."""

@@ -13,10 +13,11 @@ from torch.fx import traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_map_only
 
-from dfc.frontends.functions import Argument, Function, module_path
+from dfc.frontends.functions import Argument, Function, module_path, plain_path
 from dfc.frontends.trace import decompositions
 from dfc.host.clusters import Cluster
 from dfc.host.graph import Facts, value
+from dfc.host.lm_head import is_given
 from dfc.host.rows import PRODUCTS, Step, function, identity, operands, row_shape
 
 TOKENS = 16
@@ -93,19 +94,24 @@ def canonical(cluster: Cluster, facts: Facts) -> Canonical:
     for node in outer:
         if node in facts.weights:
             collect(node, behind)
-    found.weights = [n for n in behind if not n.op.startswith("call_")]
-    found.work = [n for n in behind if n.op.startswith("call_")]
+    found.weights = [n for n in behind if is_leaf(n)]
+    found.work = [n for n in behind if not is_leaf(n)]
     leaving = [n for n in cluster.nodes if any(u not in inside for u in n.users)]
     found.results = list(dict.fromkeys(found.source(n) for n in leaving))
     found.results = [n for n in found.results if n in inside]
     return found
 
 
+def is_leaf(node: fx.Node) -> bool:
+    """Whether weight work begins at a node."""
+    return not node.op.startswith("call_") or is_given(node)
+
+
 def collect(node: fx.Node, into: dict[fx.Node, None]) -> None:
     """A node and all it is made from, in an order of computation."""
     if node in into:
         return
-    for before in node.all_input_nodes:
+    for before in () if is_leaf(node) else node.all_input_nodes:
         collect(before, into)
     into[node] = None
 
@@ -180,10 +186,3 @@ def rows_of(node: fx.Node) -> tuple[int, torch.dtype]:
     shape = row_shape(node)
     assert shape is not None
     return shape[1], value(node).dtype
-
-
-def plain_path(path: str) -> str:
-    """`L['self'].model.layers[0].mlp` as `model.layers.0.mlp`."""
-    path = path.replace("['", ".").replace("']", "").replace("[", ".").replace("]", "")
-    words = [word for word in path.split(".") if word not in ("L", "self", "_modules")]
-    return ".".join(words)

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from dfc.errors import ExecutionError
-from dfc.frontends.functions import Function, module_path
+from dfc.frontends.functions import Function, module_path, plain_path
 from dfc.graph_reports import note_fallback
-from dfc.host.canonical import Canonical, Key, key_of, plain_path, trace
+from dfc.host.canonical import Canonical, Key, key_of, trace
 from dfc.host.clusters import Cluster
+from dfc.host.lm_head import is_given, kept
 from dfc.host.operators import register
 from dfc.host.region import compile_region
 from dfc.host.rows import PRODUCTS, exact_linear, operands
@@ -46,10 +47,12 @@ class Compiled:
         self.lengths: Sequence[tuple[int, torch.dtype]] = found.lengths()
         self.function: Function = trace(found)
         self.code = compile_region(self.function, freeze=options.freeze)
+        self.kept = [i for i, n in enumerate(found.weights) if is_given(n)]
         self.number = register(self)
 
     def run(self, rows: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
         """The results, contiguous, in the leading shape of the first of `rows`."""
+        weights = self._given(weights)
         try:
             results = self.code.run(rows, weights)
         except NotTernary as reason:
@@ -60,6 +63,15 @@ class Compiled:
         if self.options.check_values:
             self._check(rows, weights, results)
         return results
+
+    def _given(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The weights, int8 rows and scales in place of the float weights of LM heads."""
+        if not self.kept:
+            return weights
+        given, nodes = list(weights), self.form.weights
+        for i in self.kept:
+            given[i] = kept(nodes[i], given[i], self.options.freeze)
+        return given
 
     def _plain(self, rows: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
         """The graph as it was, for weights that are not three-valued any more."""

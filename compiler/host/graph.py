@@ -36,7 +36,7 @@ SIMPLE = (
     | {"squeeze", "unsqueeze", "t", "transpose", "contiguous", "detach", "getitem"}
     | {"reciprocal", "mul", "add", "sub", "div", "truediv", "neg", "abs", "mean"}
     | {"sqrt", "rsqrt", "exp", "pow", "clamp", "square", "ternarize", "unpack"}
-    | {"rshift", "and_", "cat"}
+    | {"rshift", "and_", "cat", "int8_weight", "int8_scale"}
 )
 """Functions of weights alone that become part of a region's weight work."""
 

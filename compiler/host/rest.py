@@ -12,6 +12,7 @@ from torch import Tensor, fx
 from dfc.errors import DfcError
 from dfc.host.canonical import Canonical
 from dfc.host.graph import Facts, same, value
+from dfc.host.lm_head import is_given
 from dfc.host.operators import call_region
 
 Unit = fx.Node | int
@@ -70,7 +71,12 @@ def requirements(facts: Facts, forms: Sequence[Canonical], unit: Unit) -> list[f
     """The nodes that a unit needs."""
     if isinstance(unit, fx.Node):
         return facts.needs(unit)
-    return [*forms[unit].rows, *forms[unit].weights]
+    return [*forms[unit].rows, *map(passed, forms[unit].weights)]
+
+
+def passed(weight: fx.Node) -> fx.Node:
+    """The node whose tensor is passed to a region for a weight: a float one for int8 rows."""
+    return weight.all_input_nodes[0] if is_given(weight) else weight
 
 
 class Writer:
@@ -84,7 +90,7 @@ class Writer:
         self.numbers = numbers
         self.graph = fx.Graph()
         self.copies: dict[fx.Node, fx.Node] = {}
-        self.work = {n for form in forms for n in form.work}
+        self.work = {n for form in forms for n in (*form.work, *form.weights)}
         self.inside = {n for form in forms for n in form.cluster.nodes}
 
     def write(self, unit: Unit) -> None:
@@ -96,13 +102,13 @@ class Writer:
 
     def _is_for_regions(self, node: fx.Node) -> bool:
         """Whether a node is weight work that only regions, which do it themselves, use."""
-        if node not in self.work:
+        if node not in self.work or node.op == "placeholder" or node.op == "get_attr":
             return False
         return all(u in self.inside or self._is_for_regions(u) for u in node.users)
 
     def _call(self, form: Canonical, number: int) -> None:
         rows = [self.copies[n] for n in form.rows]
-        weights = [self.copies[n] for n in form.weights]
+        weights = [self.copies[passed(n)] for n in form.weights]
         call = self.graph.call_function(call_region, (number, rows, weights))
         results = {
             node: self.graph.call_function(operator.getitem, (call, i))

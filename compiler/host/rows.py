@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from dfc.frontends import ops
 from dfc.host.graph import callee, same, value
+from dfc.host.lm_head import int8_linear
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 """The dtypes of rows."""
@@ -205,7 +206,7 @@ class Rows:
 
     def linear(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:
         """`dfc::linear`, or `functional.linear` with a three-valued weight."""
-        own = isinstance(node.target, OpOverload) and node.target.namespace == "dfc"
+        own = node.target is not functional.linear
         names = ("x", "w", "scale", "bias") if own else ("input", "weight", "bias")
         given = [named(node, names).get(name) for name in names]
         rows = row_shape(given[0])
@@ -213,6 +214,8 @@ class Rows:
             return None
         if any(w not in self.weights for w in given[1:] if w is not None):
             return None
+        if node.target is int8_linear:
+            return Step(torch.ops.dfc.linear_int8.default, tuple(given))
         if own:
             return Step(function(node), tuple(given))
         if given[1] not in self.three_valued:
@@ -234,7 +237,7 @@ FORMS: tuple[tuple[set[str], Callable[..., Step | None]], ...] = (
     (CASTS, Rows.cast),
     (NORMS, Rows.norm),
     ({"dropout"}, Rows.dropout),
-    ({"linear", "linear_int8"}, Rows.linear),
+    ({"linear", "linear_int8", "int8_linear"}, Rows.linear),
 )
 """Names of operators and what makes them row operators."""
 
@@ -255,6 +258,8 @@ def is_known(node: fx.Node) -> bool:
         return False
     if isinstance(node.target, OpOverload):
         return node.target.namespace in ("aten", "dfc")
+    if node.target is int8_linear:
+        return True
     homes = (torch, functional, operator, Tensor)
     return any(getattr(home, callee(node), None) is node.target for home in homes)
 
