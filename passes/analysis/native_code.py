@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     VectorType,
     i1,
     i8,
+    i32,
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
@@ -32,10 +33,17 @@ Constant = Dense | IntegerAttr[IntegerType] | FloatAttr[AnyFloat]
 class Code:
     """The end of one block of a function."""
 
-    def __init__(self, function: func.FuncOp, block: Block | None = None) -> None:
+    def __init__(
+        self,
+        function: func.FuncOp,
+        block: Block | None = None,
+        constants: "dict[tuple[str, Attribute], SSAValue] | None" = None,
+    ) -> None:
         self.function = function
         self.block = function.body.block if block is None else block
         self.builder = Builder(InsertPoint.at_end(self.block))
+        self.constants = {} if constants is None else constants
+        """The function's constants by their number as text (0 is not -0) and type."""
 
     def add(self, op: Operation) -> SSAValue:
         """Add an op with one result."""
@@ -43,14 +51,17 @@ class Code:
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A number, or a vector that holds it in every lane; one op of the function per value and type."""
-        entry = self.function.body.block
-        op = arith.ConstantOp(number(value, type_))
-        for old in entry.ops:
-            if not isinstance(old, arith.ConstantOp):
-                break
-            if old.value == op.value:
-                return old.result
-        return insert_constant(entry, op)
+        key = (repr(value), type_)
+        found = self.constants.get(key)
+        if found is None:
+            op = arith.ConstantOp(number(value, type_))
+            found = insert_constant(self.function.body.block, op)
+            self.constants[key] = found
+        return found
+
+    def inside(self, block: Block) -> "Code":
+        """The end of a block of the same function."""
+        return Code(self.function, block, self.constants)
 
     def word(self, value: int) -> SSAValue:
         """A 64-bit integer."""
@@ -131,6 +142,12 @@ class Code:
         """What stands at a pointer, which need not be aligned."""
         return self.add(llvm.LoadOp(pointer, type_, alignment=1))
 
+    def prefetch(self, pointer: SSAValue) -> None:
+        """Ask for a line of memory that is read soon; nothing happens where there is none."""
+        read, soon, data = (self.constant(value, i32) for value in (0, 3, 1))
+        arguments = [pointer, read, soon, data]
+        self.builder.insert(llvm.CallIntrinsicOp("llvm.prefetch", arguments, []))
+
     def store(self, value: SSAValue, pointer: SSAValue) -> None:
         """Write a value to a pointer, which need not be aligned."""
         self.builder.insert(llvm.StoreOp(value, pointer, alignment=1))
@@ -158,7 +175,7 @@ class Code:
     ) -> list[SSAValue]:
         """`for i in range(*bounds, step)`; what its last round carried on."""
         block = Block(arg_types=[i64, *(value.type for value in carried)])
-        inner = Code(self.function, block)
+        inner = self.inside(block)
         kept = body(inner, block.args[0], block.args[1:])
         inner.builder.insert(scf.YieldOp(*kept))
         made = self.builder.insert(
@@ -170,7 +187,7 @@ class Code:
         """Run code if a test holds."""
         assert test.type == i1
         block = Block()
-        inner = Code(self.function, block)
+        inner = self.inside(block)
         body(inner)
         inner.builder.insert(scf.YieldOp())
         self.builder.insert(scf.IfOp(test, [], [block], None))

@@ -81,6 +81,10 @@ def to_bytes(made: Kernels, note: str = "") -> bytes:
 def from_bytes(data: bytes) -> tuple[Kernels, str] | None:
     """Kernels from an earlier process, and the note beside them; None where this process cannot load them."""
     line, _, code = data.partition(b"\n")
-    head = json.loads(line)
-    found = kept(code, head["parts"])
-    return None if found is None else (kernels(head["parts"], found), head["note"])
+    try:
+        head = json.loads(line)
+        parts, note = head["parts"], head["note"]
+    except (ValueError, KeyError):
+        return None
+    found = kept(code, parts)
+    return None if found is None else (kernels(parts, found), note)
