@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from dfc.api import compile as compile
     from dfc.api import estimate as estimate
     from dfc.api import simulate as simulate
+    from dfc.frontends.packing import pack as pack
     from dfc.frontends.preparation import prepare as prepare
     from dfc.frontends.preparation import ternarize as ternarize
     from dfc.graph_reports import last_report as last_report
@@ -26,6 +27,7 @@ PUBLIC = {
     "estimate": "dfc.api",
     "last_report": "dfc.graph_reports",
     "load": "dfc.storage",
+    "pack": "dfc.frontends.packing",
     "prepare": "dfc.frontends.preparation",
     "simulate": "dfc.api",
     "ternarize": "dfc.frontends.preparation",

@@ -50,15 +50,19 @@ class TernaryLinear(nn.Module):
         by = cast(Tensor, self.weight_scale) if self.rule == "scaled" else None
         return ops.ternarize(weight, "exact", by)
 
+    def offset(self) -> Tensor | None:
+        """What is added to each result (N,): the bias, in rule `scaled` times `weight_scale`."""
+        bias = cast("Tensor | None", getattr(self, "bias", None))
+        if bias is not None and self.rule == "scaled":
+            bias = bias * cast(Tensor, self.weight_scale)
+        return bias
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (where the layer does), then `dfc::linear` on rows."""
         if self.rms_norm is not None:
             x = self.rms_norm(x)
         trits, scale = self.trits()
-        bias = cast("Tensor | None", getattr(self, "bias", None))
-        if bias is not None and self.rule == "scaled":
-            bias = bias * cast(Tensor, self.weight_scale)
-        y = ops.linear(x.reshape(-1, x.shape[-1]), trits, scale, bias)
+        y = ops.linear(x.reshape(-1, x.shape[-1]), trits, scale, self.offset())
         return y.reshape(*x.shape[:-1], self.out_features)
 
 
