@@ -65,6 +65,10 @@ PIPELINES = {
         tiled=("tile-kernels", "hoist-weights"),
         placed=("place-buffers", "verify-placement"),
         program=("convert-stream-to-accel",),
-        native=("outline-kernels", "convert-ternary-to-vector"),
+        native=(
+            "outline-kernels{alone=true}",
+            "convert-rows-to-vector",
+            "convert-ternary-to-vector",
+        ),
     ),
 }

@@ -47,17 +47,24 @@ from dfc.passes.analysis.untiled_graph import whole_body
 class OutlineKernelsPass(ModulePass):
     name = "outline-kernels"
 
+    alone: bool = False
+    """Leave out everything but the functions: for passes behind it that change how they are called."""
+
     exact: ClassVar[bool] = False
     reassociates: ClassVar[str] = "sums of float products, by the shape of a tile"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        used = {function.sym_name.data for function in functions(op)}
-        for function in functions(op):
+        callers = functions(op)
+        used = {function.sym_name.data for function in callers}
+        for function in callers:
             for kernel in list(function.body.block.ops):
                 if isinstance(kernel, accel.KernelOp):
                     made = outlined(kernel, used)
                     if made is not None:
                         op.body.block.add_op(made)
+        if self.alone:
+            for function in callers:
+                Rewriter.erase_op(function)
 
 
 def outlined(kernel: accel.KernelOp, used: set[str]) -> FuncOp | None:

@@ -18,6 +18,7 @@ from dfc.errors import DfcError
 from dfc.host.digest import digest
 from dfc.host.plan import Plan, from_json, plan_of
 from dfc.passes.analysis.functions import WEIGHTS, functions, is_private
+from dfc.passes.outline_kernels import OutlineKernelsPass
 from dfc.runtime.native.cache import ObjectCache, key_of
 from dfc.runtime.native.jit import build
 from dfc.runtime.native.kernel import Kernels, from_bytes, load_kernels, to_bytes
@@ -52,8 +53,8 @@ def sources() -> str:
 def compiled(module: ModuleOp, passes: Sequence[str], isa: str) -> tuple[Plan, Kernels]:
     """Outline the kernels, which changes nothing of the module itself, and make code of each."""
     outlined, context = module.clone(), new_context()
-    outline, *convert = parse_passes(",".join(passes))
-    run_passes([outline], outlined, context)
+    _, *convert = parse_passes(",".join(passes))
+    run_passes([OutlineKernelsPass()], outlined, context)
     every = functions(outlined)
     plan = plan_of(next(f for f in every if is_entry(f)), every)
     called = {step.kernel for step in plan.steps}

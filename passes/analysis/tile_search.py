@@ -3,8 +3,9 @@ Chooses tile sizes and a loop order for a kernel.
 
 All combinations of the candidate sizes (powers of two of what fills the unit, equal parts, all) and
 of the loop orders that fit on chip get the time of their transfers and issues, which is
-a lower bound. The units' times are then added for at most `MOST_COSTED` of them, the one with the fewest
-launches and then the likely best first, without those whose lower bound is no better than the best found. What was looked at is kept beside the choice.
+a lower bound. The units' times are then added for at most `MOST_COSTED` of them, the likely best
+first, without those whose lower bound is no better than the best found. What was looked at is kept beside the choice.
+A kernel whose units cut by themselves stays whole where that fits.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ class Choice:
 def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
     """The tiling with the smallest bound; an error when none fits on chip."""
     cost = TileCost(loops, target)
+    whole = _whole(loops)
+    if whole is not None and cost.fits(whole):
+        return Choice(whole, cost.bound(whole), 1, 1)
     fitting = [tiling for tiling in _tilings(loops) if cost.fits(tiling)]
     if not fitting:
         _refuse(loops, cost)
     floors = {tiling: cost.floor(tiling) for tiling in fitting}
-    fewest = min(fitting, key=_launches)
-    guesses = _guesses(loops, cost, floors, fewest)
-    ranked = sorted(fitting, key=lambda t: (t is not fewest, guesses[t], _launches(t)))
+    guesses = _guesses(loops, cost, floors)
+    ranked = sorted(fitting, key=lambda t: (guesses[t], _launches(t)))
     best: tuple[float, int, Tiling] | None = None
     costed = 0
     for tiling in ranked:
@@ -63,11 +66,16 @@ def choose_tiling(loops: KernelLoops, target: Target) -> Choice:
     return Choice(best[2], best[0], len(fitting), costed)
 
 
+def _whole(loops: KernelLoops) -> Tiling | None:
+    """The tiling that cuts nothing, where the units want it so."""
+    nest = nest_of(loops, ())
+    if nest is None or not all(loops.unit(op).cuts_by_itself for op in loops.work):
+        return None
+    return Tiling((), nest)
+
+
 def _guesses(
-    loops: KernelLoops,
-    cost: TileCost,
-    floors: Mapping[Tiling, float],
-    fewest: Tiling,
+    loops: KernelLoops, cost: TileCost, floors: Mapping[Tiling, float]
 ) -> dict[Tiling, float]:
     """
     Guesses of the time of each tiling, to cost the likely best first.
@@ -75,6 +83,7 @@ def _guesses(
     The compute time of the tiling with the fewest launches, times how much less of the units the
     other's tiles fill; not below the time of the transfers.
     """
+    fewest = min(floors, key=_launches)
     multiples = list(loops.multiples())
     compute = cost.bound(fewest) / _filled(multiples, fewest)
     return {

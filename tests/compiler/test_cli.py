@@ -61,6 +61,31 @@ def test_passes_as_json(capsys: pytest.CaptureFixture[str]):
     ]
 
 
+LINEAR = """
+func.func @main(%x: tensor<4x52xf32>, %w: tensor<100x52x!ternary.trit> {dfc.weight = "w"}, %c: tensor<f32> {dfc.weight = "c"}) -> tensor<4x100xf32> {
+  %y = ternary.linear %x, %w scale %c : (tensor<4x52xf32>, tensor<100x52x!ternary.trit>, tensor<f32>) -> tensor<4x100xf32>
+  func.return %y : tensor<4x100xf32>
+}"""
+
+
+def test_native_code_branches_off_for_the_host(
+    file, capsys: pytest.CaptureFixture[str]
+):
+    assert status(["compile", file(LINEAR), "-t", "host", "--emit", "native"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("dfc.isa = ") == out.count("func.func") == 2
+    assert "ternary." not in out
+
+
+def test_a_pipeline_without_native_code_is_told(
+    file, capsys: pytest.CaptureFixture[str]
+):
+    options = ("-t", "tiny-npu", "--emit", "native")
+    code, err = error(capsys, "compile", file(LINEAR), *options)
+    assert code == 1
+    assert "a pipeline that leads to `native` (host), got `dataflow`" in err
+
+
 def test_one_pass_shows_its_rewrite(capsys: pytest.CaptureFixture[str]):
     assert status(["passes", "attach-target"]) == 0
     assert "-->" in capsys.readouterr().out

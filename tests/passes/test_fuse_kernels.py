@@ -309,6 +309,42 @@ def test_a_kernel_stands_on_no_more_units_than_the_target_says(
     assert max(map(len, on)) == stands_on
 
 
+def test_row_work_on_one_unit_keeps_a_value_that_another_product_needs_later():
+    """A residual that is added twice: its first sum is made, normed and quantised in one kernel, and leaves it too."""
+    product = """
+      %{name}_a = ternary.matmul %{q}, %w : (tensor<4x64xi8>, tensor<64x64x!ternary.trit>) -> tensor<4x64xi32>
+      %{name} = ternary.dequantize %{name}_a, %{s}, %c : (tensor<4x64xi32>, tensor<4xf32>, tensor<f32>) -> tensor<4x64xf32>"""
+    made = fused(
+        f"""
+    func.func @main(%q: tensor<4x64xi8>, %s: tensor<4xf32>, %w: tensor<64x64x!ternary.trit>, %c: tensor<f32>, %x: tensor<4x64xf32>) -> tensor<4x64xf32> {{
+      {product.format(name="y", q="q", s="s")}
+      {pointwise("%h", "%x, %y", "arith.addf %a, %b")}
+      {pointwise("%g", "%h, %h", "arith.mulf %a, %b")}
+      %p, %t = ternary.quantize %g : tensor<4x64xf32> -> (tensor<4x64xi8>, tensor<4xf32>)
+      {product.format(name="z", q="p", s="t")}
+      {pointwise("%k", "%h, %z", "arith.addf %a, %b")}
+      func.return %k : tensor<4x64xf32>
+    }}""",
+        "host",
+    )
+    found = [
+        (
+            sorted(
+                op.name for op in kernel.body.block.ops if op.name != "tensor.empty"
+            ),
+            len(kernel.outputs),
+        )
+        for kernel in ops_named(made, "accel.kernel")
+    ]
+    product_ops = ["accel.yield", "ternary.dequantize", "ternary.matmul"]
+    assert found == [
+        (product_ops, 1),
+        (["accel.yield", "linalg.generic", "linalg.generic", "ternary.quantize"], 3),
+        (product_ops, 1),
+        (["accel.yield", "linalg.generic"], 1),
+    ]
+
+
 def test_paths_are_found_along_chains_of_any_length():
     # 0 -> 1 -> … -> 4999, longer than Python's stack
     last = 4999

@@ -67,6 +67,32 @@ def test_the_search_says_what_it_looked_at():
         assert kernel.attributes["dfc.tiling"].data.startswith("bound ")
 
 
+QUANTIZE = """
+builtin.module attributes {accel.target = "host", accel.target_set = {"tier.cache.capacity_mib" = SIZE : f64}} {
+  func.func @main(%x: tensor<48x512xf32>) -> (tensor<48x512xi8>, tensor<48xf32>) {
+    %q, %s = accel.kernel "quantize" ins(%x : tensor<48x512xf32>) -> (tensor<48x512xi8>, tensor<48xf32>) {
+    ^bb0(%x1: tensor<48x512xf32>):
+      %q1, %s1 = ternary.quantize %x1 {accel.unit = "rows"} : tensor<48x512xf32> -> (tensor<48x512xi8>, tensor<48xf32>)
+      accel.yield %q1, %s1 : tensor<48x512xi8>, tensor<48xf32>
+    }
+    func.return %q, %s : tensor<48x512xi8>, tensor<48xf32>
+  }
+}"""
+
+
+@pytest.mark.parametrize(("mib", "loops"), [(1.0, 0), (0.0625, 1)])
+def test_a_call_on_whole_tensors_is_cut_only_where_they_do_not_fit(
+    mib: float, loops: int
+):
+    # 48 rows of floats and bytes are 120 KiB
+    module = parse(QUANTIZE.replace("SIZE", str(mib)))
+    tiled = lowered(module, "tiled")
+    (read,) = ops_named(tiled, "stream.read")
+    assert len(read.tokens.type.counts) == loops
+    given = random_values(module)
+    assert same(values(module, given), values(tiled, given))
+
+
 def test_tiles_that_do_not_fit_are_refused():
     # a row of 4096 floats, twice, and its bytes are more than 8 KiB
     with pytest.raises(

@@ -172,6 +172,11 @@ class Unit(BaseModel):
         return cycles * access.ticks_per_cycle
 
     @property
+    def cuts_by_itself(self) -> bool:
+        """Whether a launch is a call on whole tensors, which goes over them in loops of its own; cut only where they do not fit."""
+        return False
+
+    @property
     def holds_graphs(self) -> bool:
         """Whether a whole `stream.graph` is one launch of the unit."""
         return False

@@ -33,6 +33,10 @@ class PackedProduct(Unit):
     pj_per_mac: Amount | None = None
 
     @property
+    def cuts_by_itself(self) -> bool:
+        return True
+
+    @property
     def pays_for_data(self) -> bool:
         return True
 

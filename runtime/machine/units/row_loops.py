@@ -15,6 +15,10 @@ class RowLoops(Vector):
     What has more dimensions, and what only moves data, is another unit's.
     """
 
+    @property
+    def cuts_by_itself(self) -> bool:
+        return True
+
     def runs(self, op: Operation) -> bool:
         values = (*op.operands, *op.results)
         shapes = [shape(v) for v in values if isinstance(v.type, ShapedType)]

@@ -1,4 +1,10 @@
 // RUN: xdsl-opt %s --split-input-file -p outline-kernels | filecheck %s
+// RUN: xdsl-opt %s --split-input-file -p 'outline-kernels{alone=true}' | filecheck %s --check-prefix ALONE
+
+// Alone, nothing is left of the callers.
+// ALONE-NOT:   func.func @
+// ALONE:       func.func private @up
+// ALONE-NOT:   func.func
 
 // Tiles of 4 tokens by 32 rows of the weight: on whole tensors, all packed tiles are one weight. The edge of
 // the 39 tokens and of the 90 rows is where the tensors end.
