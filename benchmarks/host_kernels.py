@@ -21,6 +21,7 @@ from xdsl.context import Context
 from xdsl.parser import Parser
 
 from dfc.dialects.ternary import PackingAttr
+from dfc.passes.convert_rows_to_vector import ConvertRowsToVectorPass
 from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
 from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.mlir import xdsl_context
@@ -64,6 +65,7 @@ def kernels(rows: int, columns: int, isa: str) -> dict[str, Kernel]:
     }}"""
     context: Context = xdsl_context()
     module = Parser(context, text).parse_module()
+    ConvertRowsToVectorPass(isa).apply(context, module)
     ConvertTernaryToVectorPass(isa).apply(context, module)
     return load_kernels(module)
 

@@ -1,5 +1,5 @@
 """
-Turn ternary products, or the quantisation in front of them, into vector code for the host's processor.
+Turn ternary products into vector code for the host's processor.
 
     func.func @up(%q: tensor<4x2560xi8>, %p: tensor<4423680xi8>) -> tensor<4x6912xi32> {
       %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>}
@@ -21,12 +21,12 @@ Turn ternary products, or the quantisation in front of them, into vector code fo
       scf.if %more { … }                        // tiles of tokens
     }
 
-Fires on a function that is a product and at most a `dequantize` for each of its results, in any order, or one
-`quantize`; any other is left alone. A product is `unpack` and `matmul`, or a sum over the last dimension of
+Fires on a function that is a product and at most a `dequantize` for each of its results, in any order; any other is
+left alone. A product is `unpack` and `matmul`, or a sum over the last dimension of
 two int8 matrices in `linalg`. `%arguments` points to 64-bit words: the addresses of the arguments
 in order, those of the results, the number of tokens. A call works on the parts from `%first` to `%end` of
 `dfc.parts`: blocks of 16 rows of an interleaved or int8 weight, rows of one packed in rows, those of several products one behind
-the other in the order of the results; tokens of a quantisation (`dfc.parts = 0`: as many as tokens).
+the other in the order of the results.
 Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
 weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
 are exact; floats are computed as the interpreter does, in f32 in the same order. Only `isa = "portable"`
@@ -39,18 +39,16 @@ from math import ceil
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects import func, llvm
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
-from xdsl.ir import SSAValue
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import PassFailedException
 
 from dfc.passes.analysis.native_blocks import BlockProduct
 from dfc.passes.analysis.native_bytes import ByteProduct, dot_of
 from dfc.passes.analysis.native_code import Code
-from dfc.passes.analysis.native_form import Form, Product, form_of
+from dfc.passes.analysis.native_form import Product, products_of
+from dfc.passes.analysis.native_function import Frame, become_kernel, check_isa
 from dfc.passes.analysis.native_isa import ISAS
-from dfc.passes.analysis.native_quantize import Quantization
 from dfc.passes.analysis.native_result import BLOCK, Result
 from dfc.passes.analysis.native_rows import RowProduct
 from dfc.passes.analysis.native_tiles import Range
@@ -66,37 +64,25 @@ class ConvertTernaryToVectorPass(ModulePass):
     exact: ClassVar[bool] = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.isa not in ISAS:
-            raise PassFailedException(
-                f"expected an `isa` of {', '.join(ISAS)}, got {self.isa!r}"
-            )
+        check_isa(self.isa)
         for function in list(op.ops):
             if isinstance(function, func.FuncOp):
-                form = form_of(function)
-                if form is not None:
-                    convert(function, form, self.isa)
+                products = products_of(function)
+                if products is not None:
+                    convert(function, products, self.isa)
 
 
-def convert(function: func.FuncOp, form: Form, isa: str) -> None:
+def convert(function: func.FuncOp, products: Sequence[Product], isa: str) -> None:
     """Put a kernel's code in place of its ops."""
-    pointer = llvm.LLVMPointerType()
-    made = func.FuncOp(function.sym_name.data, ((pointer, i64, i64), ()))
-    for name, value in function.attributes.items():
-        made.attributes[name] = value
-    made.attributes["dfc.isa"] = StringAttr(isa)
-    made.attributes["dfc.parts"] = IntegerAttr(parts(form), i64)
-    write(Code(made), function.body.block.args, form, isa)
-    made.body.block.add_op(func.ReturnOp())
-    parent = function.parent_block()
-    assert parent is not None
-    parent.insert_op_before(made, function)
-    function.detach()
-    function.erase()
 
+    def write(code: Code, frame: Frame) -> None:
+        places = dict(frame.arguments)
+        for product, pointer in zip(products, frame.results, strict=True):
+            places[product.result] = pointer
+        results = [Result(each, places) for each in products]
+        segments(code, results, frame.part, isa)
 
-def parts(form: Form) -> int:
-    """What a kernel's work is counted in; 0 for tokens."""
-    return sum(map(share, form)) if isinstance(form, tuple) else 0
+    become_kernel(function, isa, sum(map(share, products)), write)
 
 
 def share(product: Product) -> int:
@@ -104,28 +90,6 @@ def share(product: Product) -> int:
     packing = product.packing
     alone = packing is not None and packing.order.data == "rows"
     return product.rows if alone else ceil(product.rows / BLOCK)
-
-
-def write(code: Code, arguments: Sequence[SSAValue], form: Form, isa: str) -> None:
-    """The code of a kernel, which reads its operands and results from the table of arguments."""
-    table, first, end = code.function.body.block.args
-    values = [*arguments, *results_of(form)]
-    places: dict[SSAValue, SSAValue] = {
-        value: code.load(code.at(table, 8 * at), llvm.LLVMPointerType())
-        for at, value in enumerate(values)
-    }
-    part = Range(first, end, code.load(code.at(table, 8 * len(values)), i64))
-    if isinstance(form, tuple):
-        segments(code, [Result(each, places) for each in form], part, isa)
-    else:
-        Quantization(form, places).write(code, part)
-
-
-def results_of(form: Form) -> Sequence[SSAValue]:
-    """What a kernel gives back."""
-    if isinstance(form, tuple):
-        return [each.result for each in form]
-    return list(form.results)
 
 
 def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> None:

@@ -1,4 +1,4 @@
-"""What a function must be to become a kernel of the host: products with packed or int8 weights, or one quantisation."""
+"""What a function must be to become a kernel of the host: products with packed or int8 weights."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,34 +51,14 @@ class Product:
         return found
 
 
-Form = tuple[Product, ...] | ternary.QuantizeOp
-"""Products of equally many tokens, in the order of their results; or a quantisation."""
-
-
-def form_of(function: FuncOp) -> Form | None:
-    """The kernel that a function is, None where it is none."""
+def products_of(function: FuncOp) -> tuple[Product, ...] | None:
+    """The products that a function is, one for each result, of equally many tokens; None where it is none."""
     if function.is_declaration or len(function.body.blocks) != 1:
         return None
     *ops, last = function.body.block.ops
     if not isinstance(last, ReturnOp):
         return None
     results = list(last.arguments)
-    return quantization(ops, results) or products(ops, results)
-
-
-def quantization(
-    ops: Sequence[Operation], results: Sequence[SSAValue]
-) -> ternary.QuantizeOp | None:
-    """The quantisation that some ops are."""
-    if len(ops) != 1 or not isinstance(ops[0], ternary.QuantizeOp):
-        return None
-    return ops[0] if list(ops[0].results) == list(results) else None
-
-
-def products(
-    ops: Sequence[Operation], results: Sequence[SSAValue]
-) -> tuple[Product, ...] | None:
-    """The products that some ops are, one for each result."""
     found = [product(result) for result in results]
     whole = tuple(each for each in found if each is not None)
     if not whole or len(whole) < len(found) or len(set(results)) < len(results):

@@ -11,19 +11,13 @@ from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from dfc.dialects import ternary
 from dfc.dialects.utils import element
+from dfc.passes.analysis.row_math import ROUNDING
 from dfc.passes.analysis.row_ops import FOLDS, applies, is_stored
 from dfc.passes.analysis.row_roles import Roles, UnfitError, find_roles
 from dfc.runtime.interpreter.dtypes import constant
 
 SMALLEST = 1e-5
 """The smallest maximum that a row is scaled by."""
-
-ROUNDING = 1.5 * 2**23
-"""
-What a float of at most 2^22 is added to so that the sum has its nearest integer in the low bits.
-
-The sum has no bits below 1, so the addition itself rounds, half to even.
-"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,11 @@ from dfc.passes.analysis.row_masks import PREDICATES, add_op, choose, compare
 Operand = SSAValue | float
 
 ROUNDING = 1.5 * 2**23
-"""What a float of at most 2^22 is added to so that the sum is rounded to an integer, which stands in its low bits."""
+"""
+What a float of at most 2^22 is added to so that the sum has its nearest integer in the low bits.
+
+The sum has no bits below 1, so the addition itself rounds, half to even.
+"""
 
 
 class Floats:

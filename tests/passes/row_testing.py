@@ -96,3 +96,13 @@ def generic(
 def element(kind: str) -> str:
     """The element type of a tensor type."""
     return kind.removeprefix("tensor<").removesuffix(">").split("x")[-1]
+
+
+def quantize_text(tokens: int, columns: int, dtype: str) -> str:
+    """A quantisation."""
+    types = f"(tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>)"
+    return f"""
+    func.func @f(%x: tensor<{tokens}x{columns}x{dtype}>) -> {types} {{
+      %q, %s = ternary.quantize %x : tensor<{tokens}x{columns}x{dtype}> -> {types}
+      func.return %q, %s : tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>
+    }}"""

@@ -3,9 +3,15 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from native_testing import quantize_text
 from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
-from row_testing import Text, call_rows, generic, interpreted, row_kernel
+from row_testing import (
+    Text,
+    call_rows,
+    generic,
+    interpreted,
+    quantize_text,
+    row_kernel,
+)
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.passes.convert_rows_to_vector import ConvertRowsToVectorPass

@@ -18,7 +18,6 @@ from native_testing import (
     call,
     kernel,
     product_text,
-    quantize_text,
     random_product,
 )
 from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
@@ -245,44 +244,6 @@ func.func @f(%p0: tensor<768xi8>, %s: tensor<5xf32>, %p1: tensor<314xi8>, %p2: t
   %y = ternary.dequantize %a2, %s, %c : (tensor<5x83xi32>, tensor<5xf32>, tensor<83xf32>) -> tensor<5x83xbf16>
   func.return %y, %a1, %a0, %a3 : tensor<5x83xbf16>, tensor<5x35xi32>, tensor<5x50xi32>, tensor<5x20xi32>
 }"""
-
-
-@pytest.mark.parametrize("isa", HERE)
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(1, 1), (5, 15), (3, 64), (20, 83)])
-def test_quantised_rows_are_equal(isa: str, dtype: str, shape: tuple[int, int]):
-    random = np.random.default_rng(3)
-    x = random.normal(scale=3, size=shape)
-    x[0, 0] = 0.5
-    x[-1] = 0  # a row of zeros has the smallest maximum
-    x[0, -1] = 127 / 2  # then x * s is a half for the first
-    x = x.astype(FLOATS[dtype])
-    module = parse(quantize_text(*shape, dtype))
-    expected = run(module, "f", [x])
-    found = call(kernel(module, isa), module, [x], threads=2)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("columns", [1, 16, 24])
-def test_rounding_is_half_to_even_and_clamps(columns: int):
-    # absmax 127 makes s = 1
-    x = np.resize(
-        np.array([127, 0.5, 1.5, 2.5, -0.5, -1.5, -127, 126.5], np.float32), columns
-    )
-    module = parse(quantize_text(1, columns, "f32"))
-    q, _ = call(kernel(module, "portable"), module, [x[None]])
-    np.testing.assert_array_equal(q[0], np.rint(x))
-
-
-def test_rows_behind_the_quantised_columns_are_zero():
-    module = parse(quantize_text(2, 17, "f32"))
-    made = kernel(module, "portable")
-    x = np.ones((2, 17), np.float32)
-    q, s = np.full((2, 32), 9, np.int8), np.zeros(2, np.float32)
-    made([x.ctypes.data, q.ctypes.data, s.ctypes.data], 2)
-    assert (q[:, :17] == 127).all()
-    assert (q[:, 17:] == 0).all()
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -94,16 +94,6 @@ def byte_product_text(shape: tuple[int, int, int], finish: str = "") -> str:
     }}"""
 
 
-def quantize_text(tokens: int, columns: int, dtype: str) -> str:
-    """A quantisation."""
-    types = f"(tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>)"
-    return f"""
-    func.func @f(%x: tensor<{tokens}x{columns}x{dtype}>) -> {types} {{
-      %q, %s = ternary.quantize %x : tensor<{tokens}x{columns}x{dtype}> -> {types}
-      func.return %q, %s : tensor<{tokens}x{columns}xi8>, tensor<{tokens}xf32>
-    }}"""
-
-
 def kernel(module: ModuleOp, isa: str, cache: ObjectCache | None = None) -> Kernel:
     """The kernel `@f` of a module."""
     lowered = apply_to_clone(ConvertTernaryToVectorPass(isa), module)

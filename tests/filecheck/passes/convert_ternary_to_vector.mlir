@@ -181,12 +181,9 @@ func.func @unequal(%q: tensor<5x16xi8>, %r: tensor<4x16xi8>, %p: tensor<64xi8>) 
   func.return %a, %b : tensor<5x16xi32>, tensor<4x16xi32>
 }
 
-// A quantisation: a part is a token.
+// A quantisation is a program of rows, which is another pass's.
 // CHECK-LABEL: func.func @quantised
-// CHECK-SAME:    dfc.parts = 0
-// CHECK:         math.absf
-// CHECK:         vector.reduction <maximumf>
-// CHECK:         llvm.trunc
+// CHECK:         ternary.quantize
 func.func @quantised(%x: tensor<5x43xf16>) -> (tensor<5x43xi8>, tensor<5xf32>) {
   %q, %s = ternary.quantize %x : tensor<5x43xf16> -> (tensor<5x43xi8>, tensor<5xf32>)
   func.return %q, %s : tensor<5x43xi8>, tensor<5xf32>
@@ -219,7 +216,7 @@ func.func @both(%q: tensor<5x16xi8>, %p: tensor<64xi8>) -> (tensor<5x16xi32>, te
   func.return %a, %q : tensor<5x16xi32>, tensor<5x16xi8>
 }
 
-// Neither an unpacked weight nor a quantisation.
+// No product.
 // CHECK-LABEL: func.func @other
 // CHECK-NEXT:    func.return %x
 func.func @other(%x: tensor<4xf32>) -> tensor<4xf32> {
