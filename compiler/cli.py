@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from dfc.cli_bench import bench
 from dfc.cli_compare import compare
 from dfc.cli_graph import graph
 from dfc.cli_lists import models, passes, targets
@@ -37,6 +38,7 @@ for name, command in (
     ("models", models),
 ):
     app.command(name)(command)
+app.add_typer(bench)
 
 
 def main() -> None:

@@ -52,12 +52,13 @@ class Stream:
 class Effort:
     """
     What a kind makes of a body: time in cycles of the unit's clock, energy at the nominal voltage,
-    and the in-place operands its time already holds.
+    and the in-place operands its time already holds. `before` passes before any data moves.
     """
 
     parts: tuple[Part, ...]
     energy_pj: float = 0.0
     streams: tuple[Stream, ...] = ()
+    before: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ class Unit(BaseModel):
     ) -> Fraction:
         """Ticks of the target's clock that the compute of a body takes, before rounding."""
         effort = self.effort(ops, controls, access)
-        cycles = sum((part.ticks for part in effort.parts), Fraction())
+        parts = (*effort.before, *effort.parts)
+        cycles = sum((part.ticks for part in parts), Fraction())
         return cycles * access.ticks_per_cycle
 
     @property
@@ -253,7 +255,7 @@ class Unit(BaseModel):
                 loads.add(streams[-1])
         holds = {lane.resource: None for stream in streams for lane in stream.lanes}
         streamed = tuple(stream.moved for stream in streams)
-        parts = (*effort.parts, *loads.beyond(busy))
+        parts = (*effort.before, *effort.parts, *loads.beyond(busy))
         ticks = access.ticks_per_cycle
         return Cost(
             terms=round_up(replace(p, ticks=p.ticks * ticks) for p in parts),

@@ -32,7 +32,7 @@ class OpLibrary(Unit):
     Ops of PyTorch's kind, each a call of `overhead_ns`; none of dfc's `ternary`.
 
     Multiply-accumulates and elementwise functions at the rates of their dtype or the unit's, in
-    10^9 a second, one op after the other. A product with one row on a side, which reads its matrix for
+    10^9 a second, one op after the other and behind the calls. A product with one row on a side, which reads its matrix for
     that row alone, has a rate of its own, `one_row_gmac_per_s`. The operands' bytes go through the
     channels of `data_tier` beside the compute; the longer of the two sets the time.
     """
@@ -60,7 +60,8 @@ class OpLibrary(Unit):
         work = [op for op in ops if not is_free(op)]
         second = access.cycles_per_second
         calls = len(work) * self.overhead_ns.exact * second / 10**9
-        parts = [Part(calls, "overhead", (self.overhead_ns,))] if calls else []
+        before = (Part(calls, "overhead", (self.overhead_ns,)),) if calls else ()
+        parts: list[Part] = []
         energy = 0.0
         given = (self.pj_per_mac, self.pj_per_element)
         for op in work:
@@ -72,7 +73,7 @@ class OpLibrary(Unit):
                 rate = self._rate("gelement_per_s", kind)
                 parts.append(_part(count, rate, "elementwise", second))
             energy += work_energy(found, *given, access.target.energies)
-        return Effort(tuple(parts), energy)
+        return Effort(tuple(parts), energy, before=before)
 
     def _product_rate(self, op: Operation, kind: str) -> Rate:
         """The rate of a product: its own where a side has one row."""

@@ -57,10 +57,9 @@ class PackedProduct(Unit):
         self, ops: Sequence[Operation], controls: Controls, access: Access
     ) -> Effort:
         per_second = access.cycles_per_second
+        call = self.overhead_ns.exact * per_second / 10**9
+        before = (Part(call, "overhead", (self.overhead_ns,)),) if call else ()
         parts: list[Part] = []
-        if self.overhead_ns.exact:
-            call = self.overhead_ns.exact * per_second / 10**9
-            parts.append(Part(call, "overhead", (self.overhead_ns,)))
         energy = 0.0
         for product in filter(None, map(contraction_of, ops)):
             macs = self.padded_macs(product)
@@ -68,7 +67,7 @@ class PackedProduct(Unit):
             parts.append(Part(ticks, "matmul", (self.gmac_per_s,)))
             default = access.target.energies.mac(product.dtype)
             energy += macs * picojoules(self.pj_per_mac, default)
-        return Effort(tuple(parts), energy)
+        return Effort(tuple(parts), energy, before=before)
 
     def peak_operations_per_cycle(self, cycles_per_second: Fraction) -> Fraction | None:
         return 2 * self.gmac_per_s.exact * 10**9 / cycles_per_second
