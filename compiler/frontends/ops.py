@@ -12,6 +12,9 @@ from torch import Tensor
 from dfc.dialects.ternary import PackingAttr
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.packing import read_tile
+from dfc.runtime.interpreter.ternarize import holds_three_values
+from dfc.runtime.interpreter.ternarize import ternarize as ternarize_array
+from dfc.tensors import to_numpy
 
 LEVELS = 127.0
 """The largest quantised activation."""
@@ -94,22 +97,22 @@ def ternarize(w: Tensor, rule: str, by: Tensor | None = None) -> tuple[Tensor, T
     The scale is multiplied by the one element of `by`, where it is given. Rule `exact` raises
     for a weight that holds more than -s, 0 and s.
     """
-    trits, scale = trits_and_scale(w.float(), rule)
+    trits, scale = trits_and_scale(w, rule)
     return trits, scale if by is None else scale * by.float().reshape(())
 
 
 def trits_and_scale(w: Tensor, rule: str) -> tuple[Tensor, Tensor]:
-    """int8 trits and the scale of a float32 weight by a rule."""
+    """int8 trits and the float32 scale of a weight by a rule."""
     if rule == "absmean":
+        w = w.float()
         scale = w.abs().mean(dtype=torch.float64).float().clamp(min=SMALLEST)
         return (w / scale).round().clamp(-1, 1).to(torch.int8), scale
     if not three_valued(w):
         raise ValueError(
             "expected a weight that holds -s, 0 and s only, got other values"
         )
-    scale = w.abs().amax()
-    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
-    return w.sign().to(torch.int8), scale
+    found, size = ternarize_array(to_numpy(w), "exact")
+    return torch.from_numpy(found), torch.from_numpy(size)
 
 
 @ternarize.register_fake
@@ -147,11 +150,7 @@ def three_valued(w: Tensor) -> bool:
 
 def has_three_values(w: Tensor) -> bool:
     """Whether w holds at most three values -s, 0, s, all of it looked at."""
-    size = w.abs()
-    largest = size.amax() if w.numel() else size.new_zeros(())
-    return bool(torch.isfinite(largest)) and bool(
-        ((size == largest) | (size == 0)).all()
-    )
+    return holds_three_values(to_numpy(w))
 
 
 @torch.library.custom_op("dfc::sdpa", mutates_args=())

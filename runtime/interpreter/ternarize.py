@@ -44,25 +44,47 @@ def mean_size(flat: Array) -> float:
 
 
 def exact(flat: Array, trits: Array) -> Any:
+    """Write the signs of -s, 0 and s as trits; s, or 1 where all are 0."""
+    bits, scale = largest(flat)
+    for part in parts(flat):
+        sizes = bits[part] & ~sign_bit(bits)
+        nonzero = sizes != 0
+        if scale is None or not is_one_size(sizes, nonzero, scale):
+            raise ExecutionError(
+                "expected a weight that holds -s, 0 and s only, got others"
+            )
+        negative = (bits[part] >= sign_bit(bits)).view(np.int8)
+        trits[part] = nonzero.view(np.int8) * (1 - 2 * negative)
+    return scale.view(flat.dtype) if scale else 1
+
+
+def holds_three_values(w: Array) -> bool:
+    """Whether a weight of floats holds -s, 0 and s only."""
+    flat = np.ascontiguousarray(w).reshape(-1)
+    bits, scale = largest(flat)
+    if scale is None:
+        return False
+    sizes = (bits[part] & ~sign_bit(bits) for part in parts(flat))
+    return all(is_one_size(size, size != 0, scale) for size in sizes)
+
+
+def largest(flat: Array) -> tuple[Array, Any]:
     """
-    Write the signs of -s, 0 and s as trits; s, or 1 where all are 0.
+    The bits of some floats, and those of their largest size; None where that is not finite.
 
     Without its sign bit a number other than nan is larger when its bits are, so sizes are compared as bits.
     """
     bits: Array = unsigned(flat)
-    sign = 8 * bits.itemsize - 1
-    size_bits = bits.dtype.type((1 << sign) - 1)
-    largest = max((int((bits[p] & size_bits).max()) for p in parts(flat)), default=0)
-    scale = np.array([largest], bits.dtype).view(flat.dtype)[0]
-    good = bool(np.isfinite(scale))
-    for part in parts(flat) if good else ():
-        sizes = bits[part] & size_bits
-        nonzero = sizes != 0
-        good = good and bool(((sizes == largest) | ~nonzero).all())
-        negative = (bits[part] >> sign).astype(np.int8)
-        trits[part] = nonzero.view(np.int8) * (1 - 2 * negative)
-    if not good:
-        raise ExecutionError(
-            "expected a weight that holds -s, 0 and s only, got others"
-        )
-    return scale if largest else 1
+    found = [(bits[part] & ~sign_bit(bits)).max() for part in parts(flat)]
+    scale = max(found, default=bits.dtype.type(0))
+    return bits, scale if np.isfinite(scale.view(flat.dtype)) else None
+
+
+def sign_bit(bits: Array) -> Any:
+    """The highest bit of a word."""
+    return bits.dtype.type(1 << (8 * bits.itemsize - 1))
+
+
+def is_one_size(sizes: Array, nonzero: Array, scale: Any) -> bool:
+    """Whether all sizes that are not 0 are this one."""
+    return bool(((sizes == scale) | ~nonzero).all())
