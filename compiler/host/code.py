@@ -1,6 +1,8 @@
 """Machine code of a region at *tiled*: looked for among the objects of earlier processes, else made."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -13,15 +15,15 @@ import dfc.dialects
 import dfc.passes
 import dfc.runtime
 from dfc.diagnostics import place
-from dfc.driver import new_context, parse_passes, run_passes
+from dfc.driver import apply, new_context, parse_passes, run_passes
 from dfc.errors import DfcError
-from dfc.host.digest import digest
 from dfc.host.plan import Plan, from_json, plan_of
 from dfc.passes.analysis.functions import WEIGHTS, functions, is_private
 from dfc.passes.outline_kernels import OutlineKernelsPass
 from dfc.runtime.native.cache import ObjectCache, key_of
 from dfc.runtime.native.jit import build
 from dfc.runtime.native.kernel import Kernels, from_bytes, load_kernels, to_bytes
+from dfc.runtime.plain_text import plain_text
 
 
 def code_of(
@@ -32,14 +34,27 @@ def code_of(
 
     No pass runs when an earlier process has left the code in the cache. `DfcError` for what has no native form.
     """
-    key = key_of(digest(module), *passes, isa, sources(), *build())
+    key = key_of(plain_text([module]), *passes, isa, sources(), *build())
     kept = cache.get(key)
     found = None if kept is None else from_bytes(kept)
     if found is not None:
         return from_json(found[1]), found[0]
-    plan, kernels = compiled(module, passes, isa)
+    with uncollected():
+        plan, kernels = compiled(module, passes, isa)
     cache.put(key, to_bytes(kernels, plan.to_json()))
     return plan, kernels
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Let no cycles be looked for: half of the time of passes that make many ops would go there."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @cache
@@ -60,7 +75,8 @@ def compiled(module: ModuleOp, passes: Sequence[str], isa: str) -> tuple[Plan, K
     called = {step.kernel for step in plan.steps}
     kernels = [f for f in every if f.sym_name.data in called]
     native = ModuleOp([function.clone() for function in kernels])
-    run_passes([with_isa(one, isa) for one in convert], native, context)
+    for one in convert:  # what they make is verified when MLIR reads it
+        apply(with_isa(one, isa), native, context)
     for function in functions(native):
         refuse_unless_code(function)
     return plan, load_kernels(native)

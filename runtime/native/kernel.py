@@ -8,11 +8,11 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 
-from dfc.runtime.mlir_text import to_text
 from dfc.runtime.native.cache import ObjectCache
 from dfc.runtime.native.cpu import choose_isa
 from dfc.runtime.native.jit import Native, kept, native, object_of
 from dfc.runtime.native.threads import run
+from dfc.runtime.plain_text import plain_text
 
 KIND = "(!llvm.ptr, i64, i64) -> ()"
 """The type of a kernel: the table of arguments, the first part, the end."""
@@ -50,8 +50,7 @@ def load_kernels(module: ModuleOp, cache: ObjectCache | None = None) -> Kernels:
             assert isinstance(isa, StringAttr)
             choose_isa(isa.data)
             found[op.sym_name.data] = op
-    text = "\n".join(to_text(op) for op in found.values())
-    code = native(text, dict.fromkeys(found, KIND), cache)
+    code = native(plain_text(found.values()), dict.fromkeys(found, KIND), cache)
     return kernels({name: parts_of(op) for name, op in found.items()}, code)
 
 
