@@ -3,6 +3,7 @@
 from xdsl.dialects.builtin import ShapedType
 from xdsl.ir import Operation
 
+from dfc.dialects import ternary
 from dfc.dialects.utils import shape
 from dfc.runtime.machine.units.vector import Vector
 from dfc.runtime.machine.work import MOVES
@@ -12,7 +13,7 @@ class RowLoops(Vector):
     """
     A vector unit that takes whole rows: values of one or two dimensions that are not 1.
 
-    What has more dimensions, and what only moves data, is another unit's.
+    What has more dimensions, what only moves data, and what ends a product of integers, is another unit's.
     """
 
     @property
@@ -23,4 +24,5 @@ class RowLoops(Vector):
         values = (*op.operands, *op.results)
         shapes = [shape(v) for v in values if isinstance(v.type, ShapedType)]
         rows = all(sum(size != 1 for size in each) <= 2 for each in shapes)
-        return rows and op.name not in MOVES and super().runs(op)
+        other = op.name in MOVES or isinstance(op, ternary.DequantizeOp)
+        return rows and not other and super().runs(op)
