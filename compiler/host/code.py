@@ -3,13 +3,11 @@
 import gc
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.passes import ModulePass
 
 import dfc.dialects
 import dfc.passes
@@ -18,6 +16,7 @@ from dfc.diagnostics import place
 from dfc.driver import apply, new_context, parse_passes, run_passes
 from dfc.errors import DfcError
 from dfc.host.plan import Plan, from_json, plan_of
+from dfc.levels import for_processor
 from dfc.passes.analysis.functions import WEIGHTS, functions, is_private
 from dfc.passes.outline_kernels import OutlineKernelsPass
 from dfc.runtime.native.cache import ObjectCache, key_of
@@ -76,16 +75,10 @@ def compiled(module: ModuleOp, passes: Sequence[str], isa: str) -> tuple[Plan, K
     kernels = [f for f in every if f.sym_name.data in called]
     native = ModuleOp([function.clone() for function in kernels])
     for one in convert:  # what they make is verified when MLIR reads it
-        apply(with_isa(one, isa), native, context)
+        apply(for_processor(one, isa), native, context)
     for function in functions(native):
         refuse_unless_code(function)
     return plan, load_kernels(native)
-
-
-def with_isa(one: ModulePass, isa: str) -> ModulePass:
-    """A pass that takes an instruction set, for this one."""
-    takes = "isa" in (each.name for each in fields(one))
-    return replace(one, isa=isa) if takes else one
 
 
 def is_entry(function: FuncOp) -> bool:
