@@ -87,7 +87,7 @@ def log(f: Floats, x: SSAValue) -> SSAValue:
 def log1p(f: Floats, x: SSAValue) -> SSAValue:
     """`ln(1 + x)`: what the addition rounds off is made up for by a quotient (Kahan)."""
     u = f.plus(x, 1)
-    y = f.over(f.times(log(f, u), x), f.minus(u, 1))
+    y = f.times(log(f, u), f.over(x, f.minus(u, 1)))
     y = f.choose(f.test(u, "oeq", 1), x, y)
     return f.choose(f.test(x, "oeq", INFINITY), x, y)
 

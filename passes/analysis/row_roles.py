@@ -15,6 +15,9 @@ from dfc.dialects.utils import shape
 
 Role = Literal["tokens", "columns"]
 
+MOST = 3
+"""Dimensions of an argument: of more, as of heads, it is not clear which are tokens where there is one token."""
+
 
 class UnfitError(Exception):
     """A function is no program of rows; says why."""
@@ -176,8 +179,8 @@ def only(sizes: set[int]) -> int:
 
 def first_guess(sizes: Sequence[int]) -> Dimensions:
     """Dimensions of an argument: behind tokens stand columns; a single one can be either."""
-    if DYNAMIC_INDEX in sizes:
-        raise UnfitError("a dimension is not static")
+    if DYNAMIC_INDEX in sizes or len(sizes) > MOST:
+        raise UnfitError("an argument is not static or has too many dimensions")
     made = tuple(map(Dimension, sizes))
     wide = [each for each in made if each.size != 1]
     if len(sizes) > 1 and (len(wide) > 1 or wide != list(made[-1:])):

@@ -58,11 +58,10 @@ def interpreted(text: Text, inputs: Sequence[Array], tokens: int) -> tuple[Array
     return run(parse(text(tokens)), "f", list(inputs))
 
 
-def map_of(loops: int, kept: Sequence[int | None]) -> str:
-    """An indexing map; None is the constant 0."""
-    names = [f"d{n}" for n in range(loops)]
-    indices = ["0" if n is None else names[n] for n in kept]
-    return f"affine_map<({', '.join(names)}) -> ({', '.join(indices)})>"
+def map_of(loops: str, shape: str) -> str:
+    """The indexing map of a shape of loops and 1, by the loops' letters."""
+    indices = ["0" if each == "1" else each for each in shape]
+    return f"affine_map<({', '.join(loops)}) -> ({', '.join(indices)})>"
 
 
 def generic(
@@ -73,19 +72,21 @@ def generic(
     fold: bool = False,
 ) -> str:
     """
-    A `linalg.generic` over tokens and columns: each operand and the output is (name, map's indices, type).
+    A `linalg.generic` over tokens `t` and columns `k`; each operand and the output is (name, shape, type).
 
     `body` uses `%a0`, `%a1`, … and the old output `%o`, and makes `%r`.
     """
-    indices = {"tk": (0, 1), "t1": (0, None), "t": (0,), "k": (1,), "": ()}
-    maps = ", ".join(map_of(2, indices[each]) for _, each, _ in [*operands, out])
-    last = "reduction" if fold else "parallel"
+    loops = "tk" if fold else out[1]
+    maps = ", ".join(map_of(loops, shape) for _, shape, _ in [*operands, out])
+    kinds = ['"parallel"'] * len(loops)
+    if fold:
+        kinds[-1] = '"reduction"'
     names = ", ".join(name for name, _, _ in operands)
     types = ", ".join(kind for _, _, kind in operands)
     arguments = [f"%a{n}: {element(kind)}" for n, (_, _, kind) in enumerate(operands)]
     arguments.append(f"%o: {element(out[2])}")
     return f"""
-      {result} = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel", "{last}"]}}
+      {result} = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{", ".join(kinds)}]}}
           ins({names} : {types}) outs({out[0]} : {out[2]}) {{
       ^bb0({", ".join(arguments)}):
         {body}
