@@ -10,8 +10,8 @@ Turn ternary products into vector code for the host's processor.
     func.func @up(%arguments: !llvm.ptr, %first: i64, %end: i64) attributes {dfc.isa = "avx512-vnni", dfc.parts = 432 : i64} {
       %q = llvm.load …                          // pointers from the table of arguments
       scf.if %one_token {
-        scf.for %block = %first to %end step 4 {     // as far as they are blocks of this weight
-          %sums:16 = scf.for %column = 0 to 160 {
+        scf.for %block = %first to %end {     // as far as they are blocks of this weight
+          %sums:4 = scf.for %column = 0 to 160 {
             %codes = llvm.load … -> vector<64xi8>
             llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(…)
           }
@@ -97,11 +97,11 @@ def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> No
     behind = 0
     for result in results:
         count = share(result.product)
-        bounds = [
+        first, end = (
             code.smaller(code.larger(code.plus(bound, -behind), 0), count)
             for bound in (part.first, part.end)
-        ]
-        mine = Range(*bounds, part.tokens)
+        )
+        mine = Range(first, end, part.tokens)
         some = code.compare(mine.first, "slt", mine.end)
         code.when(some, lambda inner: writer(result, isa).write(inner, mine))
         behind += count

@@ -26,37 +26,22 @@ class BlockProduct(TiledProduct):
         self.vectors = BLOCK_BYTES // isa.bytes
 
     def tile(self, code: Code, part: Range, tokens: Sequence[Token]) -> None:
-        """Some tokens with all blocks of rows of the part; one token with several blocks at once."""
-        group = self.isa.group if len(tokens) == 1 else 1
-        sums = self.sums(code, tokens)
+        """
+        Some tokens with all blocks of rows of the part, one behind the other.
+
+        One stream of memory is read faster than several: blocks of rows at once would
+        each be read from a place of their own.
+        """
+        sums = [code.splat(each, self.isa.words) for each in self.sums(code, tokens)]
 
         def body(
-            inner: Code, first: SSAValue, _: Sequence[SSAValue]
+            inner: Code, block: SSAValue, _: Sequence[SSAValue]
         ) -> Sequence[SSAValue]:
-            last = inner.plus(part.end, -1)
-            blocks = [inner.smaller(inner.plus(first, at), last) for at in range(group)]
-            totals = self.totals(inner, tokens, blocks)
-            self.finish(inner, tokens, blocks, sums, totals)
+            totals = self.totals(inner, tokens, block)
+            self.finish(inner, tokens, block, sums, totals)
             return ()
 
-        code.loop((part.first, part.end), group, (), body)
-
-    def sums(self, code: Code, tokens: Sequence[Token]) -> list[SSAValue]:
-        """The sum of each token's activations, in every lane: codes are w + 1."""
-
-        def body(
-            inner: Code, at: SSAValue, sums: Sequence[SSAValue]
-        ) -> Sequence[SSAValue]:
-            ones = self.isa.ones(inner)
-            several = self.activations(inner, tokens, at)
-            return [
-                self.isa.multiply(inner, total, ones, q)
-                for q, total in zip(several, sums, strict=True)
-            ]
-
-        zero = code.constant(0, self.isa.words)
-        bounds = (code.word(0), code.word(self.blocks))
-        return code.loop(bounds, 1, [zero] * len(tokens), body)
+        code.loop((part.first, part.end), 1, (), body)
 
     def activations(
         self, code: Code, tokens: Sequence[Token], at: SSAValue
@@ -66,26 +51,24 @@ class BlockProduct(TiledProduct):
         return [self.isa.activations(code, place) for place in places]
 
     def totals(
-        self, code: Code, tokens: Sequence[Token], blocks: Sequence[SSAValue]
+        self, code: Code, tokens: Sequence[Token], block: SSAValue
     ) -> list[SSAValue]:
-        """Sums of codes times activations by token, block of rows and vector of it."""
+        """Sums of codes times activations by token and vector of the block."""
         isa = self.isa
-        stride = self.blocks * BLOCK_BYTES
-        weights = [code.at(self.w, code.times(block, stride)) for block in blocks]
+        weights = code.at(self.w, code.times(block, self.blocks * BLOCK_BYTES))
         fields = isa if isinstance(isa, Avx512Vnni) and len(tokens) == 1 else None
 
         def body(
             inner: Code, at: SSAValue, totals: Sequence[SSAValue]
         ) -> Sequence[SSAValue]:
-            offset = inner.times(at, BLOCK_BYTES)
+            here = inner.at(weights, inner.times(at, BLOCK_BYTES))
             vectors = [
-                inner.load(inner.at(inner.at(w, offset), isa.bytes * n), isa.octets)
-                for w in weights
+                inner.load(inner.at(here, isa.bytes * n), isa.octets)
                 for n in range(self.vectors)
             ]
             several = self.activations(inner, tokens, at)
             if fields is not None:
-                return in_place(fields, inner, totals, vectors, several[0])
+                return in_place(fields, inner, totals, vectors[0], several[0])
             codes = [isa.codes(inner, vector) for vector in vectors]
             pairs = [(u, q) for q in several for u in codes]
             return [
@@ -94,26 +77,25 @@ class BlockProduct(TiledProduct):
             ]
 
         zero = code.constant(0, isa.words)
-        count = len(tokens) * len(blocks) * self.vectors
-        carried = [zero] * (count if fields is None else count * len(FIELDS))
+        count = len(tokens) * self.vectors
+        carried = [zero] * (count if fields is None else len(FIELDS))
         bounds = (code.word(0), code.word(self.blocks))
         totals = code.loop(bounds, 1, carried, body)
-        return totals if fields is None else brought_down(code, totals)
+        return totals if fields is None else [brought_down(code, totals)]
 
     def finish(
         self,
         code: Code,
         tokens: Sequence[Token],
-        blocks: Sequence[SSAValue],
+        block: SSAValue,
         sums: Sequence[SSAValue],
         totals: Sequence[SSAValue],
     ) -> None:
-        """Take the sums of the activations off, and write the result."""
+        """Take the sums of the activations off (codes are w + 1), and write the result."""
         lanes = BLOCK // self.vectors
         places = [
             (token.number, total, code.plus(code.times(block, BLOCK), lanes * vector))
             for token, total in zip(tokens, sums, strict=True)
-            for block in blocks
             for vector in range(self.vectors)
         ]
         for (token, taken, row), total in zip(places, totals, strict=True):
@@ -125,29 +107,20 @@ def in_place(
     isa: Avx512Vnni,
     code: Code,
     totals: Sequence[SSAValue],
-    vectors: Sequence[SSAValue],
+    block: SSAValue,
     q: Sequence[SSAValue],
 ) -> list[SSAValue]:
     """Codes multiplied where they stand in their byte: the sum of field f is 4^f times too large."""
-    masked = [
-        (code.bits(vector, 3 << 2 * field), q[field])
-        for vector in vectors
-        for field in FIELDS
-    ]
+    masked = [code.bits(block, 3 << 2 * field) for field in FIELDS]
     return [
         isa.dot(code, total, u, activations)
-        for total, (u, activations) in zip(totals, masked, strict=True)
+        for total, u, activations in zip(totals, masked, q, strict=True)
     ]
 
 
-def brought_down(code: Code, totals: Sequence[SSAValue]) -> list[SSAValue]:
+def brought_down(code: Code, totals: Sequence[SSAValue]) -> SSAValue:
     """The sums of the four fields, each shifted to its place, added."""
-    found: list[SSAValue] = []
-    for at in range(0, len(totals), len(FIELDS)):
-        total = totals[at]
-        for field in FIELDS[1:]:
-            total = code.plus(
-                total, code.shifted(totals[at + field], 2 * field, signed=True)
-            )
-        found.append(total)
-    return found
+    total, *others = totals
+    for field, each in enumerate(others, 1):
+        total = code.plus(total, code.shifted(each, 2 * field, signed=True))
+    return total

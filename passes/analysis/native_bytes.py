@@ -9,9 +9,8 @@ from xdsl.dialects import arith, llvm
 from xdsl.dialects.builtin import VectorType, i8, i16, i32
 from xdsl.ir import SSAValue
 
-from dfc.passes.analysis.native_code import Code, filled
+from dfc.passes.analysis.native_code import Code, filled, sum_of_lanes
 from dfc.passes.analysis.native_result import BLOCK, Result
-from dfc.passes.analysis.native_rows import sum_of_lanes
 from dfc.passes.analysis.native_tiles import Range, TiledProduct, Token
 
 PANEL = 1 << 18
@@ -61,10 +60,6 @@ class Dot(ABC):
         """Activations as `multiply` takes them."""
         return code.add(llvm.SExtOp(q, self.halves))
 
-    def ones(self, code: Code) -> SSAValue:
-        """What `weight` gives for bytes that are all 1."""
-        return code.constant(1, self.halves)
-
     @abstractmethod
     def multiply(
         self, code: Code, total: SSAValue, w: SSAValue, q: SSAValue
@@ -86,9 +81,6 @@ class VnniDot(Dot):
 
     def activations(self, code: Code, q: SSAValue) -> SSAValue:
         return q
-
-    def ones(self, code: Code) -> SSAValue:
-        return code.constant(1, self.octets)
 
     def multiply(
         self, code: Code, total: SSAValue, w: SSAValue, q: SSAValue
@@ -196,22 +188,10 @@ class ByteProduct(TiledProduct):
 
     def taken(self, code: Code, tokens: Sequence[Token]) -> list[SSAValue]:
         """What the offset of the weight makes too much, by token."""
-        dot = self.dot
-        if not dot.offset:
+        offset = self.dot.offset
+        if not offset:
             return []
-
-        def step(
-            inner: Code, at: SSAValue, sums: Sequence[SSAValue], keep: SSAValue | None
-        ) -> Sequence[SSAValue]:
-            ones = dot.ones(inner)
-            several = self.activations(inner, tokens, at, keep)
-            return [
-                dot.multiply(inner, total, ones, q)
-                for total, q in zip(sums, several, strict=True)
-            ]
-
-        sums = self.over_columns(code, len(tokens), step)
-        return [code.times(sum_of_lanes(code, each), dot.offset) for each in sums]
+        return [code.times(each, offset) for each in self.sums(code, tokens)]
 
     def totals(
         self, code: Code, tokens: Sequence[Token], rows: Sequence[SSAValue]

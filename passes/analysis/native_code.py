@@ -14,9 +14,9 @@ from xdsl.dialects.builtin import (
     VectorType,
     i1,
     i8,
-    i32,
     i64,
 )
+from xdsl.dialects.vector import CombiningKindAttr, CombiningKindFlag
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
@@ -142,12 +142,6 @@ class Code:
         """What stands at a pointer, which need not be aligned."""
         return self.add(llvm.LoadOp(pointer, type_, alignment=1))
 
-    def prefetch(self, pointer: SSAValue) -> None:
-        """Ask for a line of memory that is read soon; nothing happens where there is none."""
-        read, soon, data = (self.constant(value, i32) for value in (0, 3, 1))
-        arguments = [pointer, read, soon, data]
-        self.builder.insert(llvm.CallIntrinsicOp("llvm.prefetch", arguments, []))
-
     def store(self, value: SSAValue, pointer: SSAValue) -> None:
         """Write a value to a pointer, which need not be aligned."""
         self.builder.insert(llvm.StoreOp(value, pointer, alignment=1))
@@ -238,3 +232,20 @@ def size_bytes(type_: Attribute) -> int:
     """Bytes of a scalar in memory."""
     assert isinstance(type_, IntegerType | AnyFloat)
     return type_.size
+
+
+def sum_of_lanes(code: Code, value: SSAValue) -> SSAValue:
+    """The sum of a vector of 32-bit integers."""
+    return reduced(code, value, CombiningKindFlag.ADD)
+
+
+def reduced(code: Code, value: SSAValue, kind: CombiningKindFlag) -> SSAValue:
+    """All lanes of a vector as one number."""
+    lanes = as_vector(value.type)
+    assert lanes is not None
+    op = vector.ReductionOp.create(
+        operands=[value],
+        result_types=[lanes.element_type],
+        properties={"kind": CombiningKindAttr(kind)},
+    )
+    return code.add(op)

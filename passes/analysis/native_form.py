@@ -100,8 +100,8 @@ def packed_product(
     packing = unpack.packing
     if columns > LONGEST or packing.order.data not in ("rows", "interleaved"):
         return None
-    sizes = (rows, columns)
-    return Product(multiply.q, unpack.packed, packing, *sizes, multiply.a, finish)
+    q, a = multiply.q, multiply.a
+    return Product(q, unpack.packed, packing, rows, columns, a, finish)
 
 
 def byte_product(
@@ -115,8 +115,8 @@ def byte_product(
         return None
     if not isinstance(form.op, GenericOp) or not multiplies_signed(form.op):
         return None
-    sizes = shape(form.right)
-    return Product(form.left, form.right, None, *sizes, exact, finish)
+    rows, columns = shape(form.right)
+    return Product(form.left, form.right, None, rows, columns, exact, finish)
 
 
 def multiplies_signed(op: GenericOp) -> bool:

@@ -8,9 +8,9 @@ from xdsl.dialects.builtin import IntegerAttr, StringAttr, i64
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from dfc.passes.analysis.native_blocks import Range
 from dfc.passes.analysis.native_code import Code
 from dfc.passes.analysis.native_isa import ISAS
+from dfc.passes.analysis.native_tiles import Range
 
 
 def check_isa(isa: str) -> None:

@@ -24,8 +24,6 @@ class Isa(ABC):
 
     name: ClassVar[str]
     bytes: ClassVar[int]
-    group: ClassVar[int]
-    """Blocks of rows multiplied at once with one token."""
     tokens: ClassVar[int]
     """Tokens multiplied at once with one block of rows."""
 
@@ -42,10 +40,6 @@ class Isa(ABC):
     @abstractmethod
     def codes(self, code: Code, block: SSAValue) -> list[SSAValue]:
         """The codes of a vector of a block, as `multiply` takes them."""
-
-    @abstractmethod
-    def ones(self, code: Code) -> list[SSAValue]:
-        """What `codes` gives for codes that are all 1."""
 
     @abstractmethod
     def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
@@ -72,9 +66,6 @@ class Bytes(Isa):
             found.append(code.bits(code.recast(moved, self.octets), 3))
         return found
 
-    def ones(self, code: Code) -> list[SSAValue]:
-        return [code.constant(1, self.octets)] * len(FIELDS)
-
     def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
         return [
             code.recast(
@@ -90,7 +81,6 @@ class Avx512Vnni(Bytes):
 
     name = "avx512-vnni"
     bytes = 64
-    group = 4
     tokens = 16
 
     def dot(self, code: Code, total: SSAValue, u: SSAValue, q: SSAValue) -> SSAValue:
@@ -119,7 +109,6 @@ class Avx2(Bytes):
 
     name = "avx2"
     bytes = 32
-    group = 2
     tokens = 4
 
     def multiply(
@@ -152,7 +141,6 @@ class Portable(Isa):
 
     name = "portable"
     bytes = 64
-    group = 2
     tokens = 4
 
     @property
@@ -167,9 +155,6 @@ class Portable(Isa):
             for field in FIELDS
             for byte in range(2)
         ]
-
-    def ones(self, code: Code) -> list[SSAValue]:
-        return [code.constant(1, self.halves)] * (2 * len(FIELDS))
 
     def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
         found: list[SSAValue] = []

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from math import ceil
 
-from xdsl.dialects import arith, llvm, vector
+from xdsl.dialects import arith, llvm
 from xdsl.dialects.builtin import VectorType, i8, i32, i64
-from xdsl.dialects.vector import CombiningKindAttr, CombiningKindFlag
 from xdsl.ir import SSAValue
 
 from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr
 from dfc.dialects.utils import shape
-from dfc.passes.analysis.native_blocks import Range
-from dfc.passes.analysis.native_code import Code, as_vector
+from dfc.passes.analysis.native_code import Code, sum_of_lanes
 from dfc.passes.analysis.native_result import BLOCK, Result
+from dfc.passes.analysis.native_tiles import Range
 
 LANES = 16
 """Products at once."""
@@ -130,20 +129,3 @@ class RowProduct:
         bounds = (code.word(0), code.word(self.width))
         (total,) = code.loop(bounds, LANES, [code.constant(0, words)], body)
         return sum_of_lanes(code, total)
-
-
-def sum_of_lanes(code: Code, value: SSAValue) -> SSAValue:
-    """The sum of a vector of 32-bit integers."""
-    return reduced(code, value, CombiningKindFlag.ADD)
-
-
-def reduced(code: Code, value: SSAValue, kind: CombiningKindFlag) -> SSAValue:
-    """All lanes of a vector as one number."""
-    lanes = as_vector(value.type)
-    assert lanes is not None
-    op = vector.ReductionOp.create(
-        operands=[value],
-        result_types=[lanes.element_type],
-        properties={"kind": CombiningKindAttr(kind)},
-    )
-    return code.add(op)

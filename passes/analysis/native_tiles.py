@@ -4,10 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, llvm
+from xdsl.dialects.builtin import VectorType, i8, i32
 from xdsl.ir import SSAValue
 
-from dfc.passes.analysis.native_code import Code
+from dfc.passes.analysis.native_code import Code, sum_of_lanes
+from dfc.passes.analysis.native_result import BLOCK
 
 REST = 4
 """Tokens at once where no whole tile is left."""
@@ -100,3 +102,20 @@ class TiledProduct(ABC):
         """Pointers to the activations of tokens from a column on."""
         bases = {token.base: code.at(token.base, offset) for token in tokens}
         return [code.at(bases[token.base], token.offset) for token in tokens]
+
+    def sums(self, code: Code, tokens: Sequence[Token]) -> list[SSAValue]:
+        """The sum of each token's activations."""
+        octets, words = VectorType(i8, [BLOCK]), VectorType(i32, [BLOCK])
+
+        def body(
+            inner: Code, at: SSAValue, sums: Sequence[SSAValue]
+        ) -> Sequence[SSAValue]:
+            places = self.places(inner, tokens, at)
+            loaded = [inner.load(place, octets) for place in places]
+            wide = [inner.add(llvm.SExtOp(each, words)) for each in loaded]
+            return [inner.plus(*pair) for pair in zip(sums, wide, strict=True)]
+
+        zeros = [code.constant(0, words)] * len(tokens)
+        bounds = (code.word(0), code.word(self.width))
+        sums = code.loop(bounds, BLOCK, zeros, body)
+        return [sum_of_lanes(code, each) for each in sums]

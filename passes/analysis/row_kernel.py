@@ -8,9 +8,9 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import f32, i8
 from xdsl.ir import Attribute, SSAValue
 
-from dfc.passes.analysis.native_blocks import Range
 from dfc.passes.analysis.native_code import Code, as_vector, size_bytes
 from dfc.passes.analysis.native_result import BLOCK
+from dfc.passes.analysis.native_tiles import Range
 from dfc.passes.analysis.row_graph import Node, Read, Result, RowProgram
 from dfc.passes.analysis.row_lanes import read, write
 from dfc.passes.analysis.row_ops import working
