@@ -31,6 +31,7 @@ PASSES: tuple[str, ...] = (
     "outline-kernels",
     "convert-rows-to-vector",
     "convert-ternary-to-vector",
+    "convert-attention-to-vector",
     "run-upstream",
 )
 

@@ -2,8 +2,8 @@
 """
 Attention and cache writes on the processor: `dfc::host_sdpa` and `dfc::host_kv_write`.
 
-The first says what `dfc::sdpa` says and runs `scaled_dot_product_attention`, on the rows of a
-cache that are filled; the second is `dfc::kv_write` in place.
+The first says what `dfc::sdpa` says: a few query rows by a kernel of the host engine, more by
+`scaled_dot_product_attention`, on the rows of a cache that are filled. The second is `dfc::kv_write` in place.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from torch.nn import functional
 
 from dfc.frontends import ops
+from dfc.host.attention_rows import attend_rows
 from dfc.host.operators import LIBRARY
 
 LIBRARY.define(
@@ -37,6 +38,23 @@ def host_sdpa(
     scale: float | None,
 ) -> Tensor:
     """`dfc::sdpa` without soft cap; the result lies as B x M x H x D."""
+    out = attend_rows(q, k, v, position, mask, causal, window, scale)
+    if out is None:
+        out = attend_all(q, k, v, position, mask, causal, window, scale)
+    return out.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+def attend_all(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    position: Tensor | None,
+    mask: Tensor | None,
+    causal: bool,
+    window: int | None,
+    scale: float | None,
+) -> Tensor:
+    """The same by PyTorch's attention, on the rows of a cache that are filled."""
     rows = q.shape[2]
     if position is not None:
         start = int(position)
@@ -47,12 +65,10 @@ def host_sdpa(
     if rows == 1 and position is not None:
         causal, window = False, None  # the slice says it all
     if causal and window is None and mask is None and rows == k.shape[2]:
-        out = attend(q, k, v, None, True, scale)
-    else:
-        hidden = hide(q, k, position, causal, window)
-        mask = hidden if mask is None else mask if hidden is None else mask + hidden
-        out = attend(q, k, v, mask, False, scale)
-    return out.transpose(1, 2).contiguous().transpose(1, 2)
+        return attend(q, k, v, None, True, scale)
+    hidden = hide(q, k, position, causal, window)
+    mask = hidden if mask is None else mask if hidden is None else mask + hidden
+    return attend(q, k, v, mask, False, scale)
 
 
 def hide(
