@@ -20,9 +20,9 @@ Make every tiled kernel that can be put together again a function on whole tenso
     }
 
 Fires on a kernel whose graph only reads, maps, forks and writes, cut along `parallel` dimensions, with
-bodies of `arith`, `math`, `linalg`, `tensor` and `ternary` ops (untiled_graph.py). Packed tiles of a
-weight that follow each other as the whole weight is packed are unpacked together. A sum over tiles and
-attention stay kernels. The function has the kernel's name, its call the kernel's origins. Integers
+bodies of `arith`, `math`, `linalg`, `tensor` and `ternary` ops or attention (untiled_graph.py). Packed tiles of a
+weight that follow each other as the whole weight is packed are unpacked together. A sum over tiles, and attention
+cut into query rows, which are told their position, stay kernels. The function has the kernel's name, its call the kernel's origins. Integers
 and elementwise values do not change; a float product of whole tensors may round differently from one of tiles.
 """
 

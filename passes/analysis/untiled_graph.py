@@ -10,8 +10,7 @@ tiles, and bodies that ask which tile they work on, cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType
@@ -20,40 +19,12 @@ from xdsl.ir import Block, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr
 from xdsl.rewriter import InsertPoint
 
-from dfc.dialects import accel, stream, ternary
-from dfc.dialects.stream.types import stream_type
+from dfc.dialects import accel, attention, stream, ternary
 from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.dimension_classes import Classes, DimClass, analyse
-from dfc.passes.analysis.equal_ops import is_pure
+from dfc.passes.analysis.flat_graph import CutTiles, Edge, Flat, flatten
 from dfc.passes.analysis.resize import copy_ops
 from dfc.passes.analysis.weight_layout import concatenates
-
-
-class CutTiles(Exception):
-    """A graph whose tiles cannot be put together."""
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A token of the graph's boundary, the shape of the whole tensor, and the tile it is in each dimension."""
-
-    token: SSAValue
-    whole: tuple[int, ...]
-    tiles: tuple[AffineExpr, ...]
-
-
-@dataclass
-class Flat:
-    """The bodies of a graph as one block on tokens, and its boundary."""
-
-    block: Block = field(default_factory=Block)
-    arguments: dict[SSAValue, SSAValue] = field(
-        default_factory=dict[SSAValue, SSAValue]
-    )
-    """By tensor of the kernel, the block's argument for its token."""
-    edges: list[Edge] = field(default_factory=list[Edge])
-    results: list[SSAValue] = field(default_factory=list[SSAValue])
-    """The tokens of the graph's results."""
 
 
 def whole_body(kernel: accel.KernelOp) -> Block | None:
@@ -66,63 +37,6 @@ def whole_body(kernel: accel.KernelOp) -> Block | None:
         return Whole(kernel, flat).build()
     except CutTiles:
         return None
-
-
-def flatten(graph: stream.GraphOp) -> Flat:
-    """The bodies of a graph one after the other, on its tokens."""
-    flat = Flat()
-    tokens: dict[SSAValue, SSAValue] = {}
-    written: dict[SSAValue, SSAValue] = {}
-    for op in graph.body.block.ops:
-        if isinstance(op, stream.ReadOp):
-            tokens[op.tokens] = read(op, flat)
-        elif isinstance(op, stream.ForkOp):
-            tokens |= dict.fromkeys(op.copies, tokens[op.tokens])
-        elif isinstance(op, stream.MapOp) and not op.controls:
-            tokens |= inline(op, [tokens[each] for each in op.streams], flat)
-        elif isinstance(op, stream.WriteOp) and op.result:
-            written[op.result[0]] = tokens[op.tokens]
-            flat.edges.append(edge(tokens[op.tokens], op.tokens, op.result[0]))
-        elif isinstance(op, stream.YieldOp):
-            flat.results = [written[value] for value in op.arguments]
-        else:
-            raise CutTiles
-    return flat
-
-
-def edge(token: SSAValue, tokens: SSAValue, data: SSAValue) -> Edge:
-    """The boundary of the graph at a stream of a tensor's tiles."""
-    return Edge(token, shape(data), stream_type(tokens).map.data.results)
-
-
-def read(op: stream.ReadOp, flat: Flat) -> SSAValue:
-    """The block's argument for a token of a tensor."""
-    kind = stream_type(op.tokens).token
-    if op.source not in flat.arguments:
-        made = flat.block.insert_arg(kind, len(flat.block.args))
-        made.name_hint = op.source.name_hint
-        flat.arguments[op.source] = made
-    found = flat.arguments[op.source]
-    if found.type != kind:
-        raise CutTiles
-    flat.edges.append(edge(found, op.tokens, op.source))
-    return found
-
-
-def inline(
-    op: stream.MapOp, tokens: Sequence[SSAValue], flat: Flat
-) -> Mapping[SSAValue, SSAValue]:
-    """Copy a node's body; the tokens of its results."""
-    values: dict[SSAValue, SSAValue] = dict(
-        zip(op.body.block.args, tokens, strict=True)
-    )
-    *ops, last = op.body.block.ops
-    for inner in ops:
-        if not is_pure(inner):
-            raise CutTiles
-        flat.block.add_op(inner.clone(value_mapper=values))
-    made = [values[value] for value in last.operands]
-    return dict(zip(op.outputs, made, strict=True))
 
 
 class Whole:
@@ -143,6 +57,7 @@ class Whole:
             if each.token not in packed:
                 self._see(each)
         self._check_unpacks()
+        self._check_attention()
 
     def _see(self, found: Edge) -> None:
         """Note how many points the classes of a tensor have, and which loop walks along each."""
@@ -209,6 +124,15 @@ class Whole:
                 slot = self._slot(op.w, 0)
                 if slot is None or self._loop(found.tiles[0]) != self.loops[slot[0].id]:
                     raise CutTiles
+
+    def _check_attention(self) -> None:
+        """Refuse query rows that are cut: what a row sees depends on where it stands."""
+        for op in self.flat.block.ops:
+            if (
+                isinstance(op, attention.SdpaOp)
+                and self.shape(op.q)[2] != shape(op.q)[2]
+            ):
+                raise CutTiles
 
     def build(self) -> Block:
         """The body, with an argument for each of the kernel's."""

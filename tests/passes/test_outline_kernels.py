@@ -38,6 +38,13 @@ def test_functions_compute_what_tiles_do(
     assert len(ops_named(made, "accel.kernel")) == 2 - outlined
 
 
+def test_attention_in_rows_stays_even_where_its_tiles_ask_for_no_index():
+    """A position that all tiles share is that of each tile's first row."""
+    text = CASES[-1].replace("%i = stream.index 0", "%i = arith.constant 0 : index")
+    made = check_values(parse(text), OutlineKernelsPass())
+    assert ops_named(made, "accel.kernel")
+
+
 def test_names_that_functions_have_get_a_number():
     text = CASES[0].replace("@product", "@up")
     made = check_values(parse(text), OutlineKernelsPass())

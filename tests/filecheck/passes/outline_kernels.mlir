@@ -4,7 +4,9 @@
 // Alone, nothing is left of the callers.
 // ALONE-NOT:   func.func @
 // ALONE:       func.func private @up
-// ALONE-NOT:   func.func
+// ALONE-NOT:   func.func @
+// ALONE:       func.func private @sdpa
+// ALONE-NOT:   func.func @
 
 // Tiles of 4 tokens by 32 rows of the weight: on whole tensors, all packed tiles are one weight. The edge of
 // the 39 tokens and of the 90 rows is where the tensors end.
@@ -121,21 +123,48 @@ func.func @padded(%q: tensor<1x16xi8>, %w: tensor<16x16x!ternary.trit>) -> tenso
 
 // -----
 
-// Attention stays a kernel, whole as it is.
+// Attention that is not cut; its position is an argument.
 // CHECK-LABEL: func.func @attention
-// CHECK-NEXT:    accel.kernel "attention"
-func.func @attention(%q: tensor<1x4x8x32xf32>, %k: tensor<1x2x24x32xf32>) -> tensor<1x4x8x32xf32> {
-  %y = accel.kernel "attention" ins(%q, %k : tensor<1x4x8x32xf32>, tensor<1x2x24x32xf32>) -> (tensor<1x4x8x32xf32>) {
-  ^bb0(%q1: tensor<1x4x8x32xf32>, %k1: tensor<1x2x24x32xf32>):
+// CHECK-NEXT:    func.call @sdpa(%q, %k, %p)
+// CHECK:       func.func private @sdpa([[Q:%[a-z0-9_]+]]: tensor<1x4x8x32xf32>, [[K:%[a-z0-9_]+]]: tensor<1x2x24x32xf32>, [[P:%[a-z0-9_]+]]: index)
+// CHECK-NEXT:    attention.sdpa [[Q]], [[K]], [[K]] at [[P]] {causal}
+func.func @attention(%q: tensor<1x4x8x32xf32>, %k: tensor<1x2x24x32xf32>, %p: index) -> tensor<1x4x8x32xf32> {
+  %y = accel.kernel "sdpa" ins(%q, %k, %p : tensor<1x4x8x32xf32>, tensor<1x2x24x32xf32>, index) -> (tensor<1x4x8x32xf32>) {
+  ^bb0(%q1: tensor<1x4x8x32xf32>, %k1: tensor<1x2x24x32xf32>, %p1: index):
     %g = stream.graph -> tensor<1x4x8x32xf32> {
       %0 = stream.read %q1 : tensor<1x4x8x32xf32> -> !stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>
       %1 = stream.read %k1 : tensor<1x2x24x32xf32> -> !stream.stream<tensor<1x2x24x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>
-      %2 = stream.map on "torch"(%0, %1 : !stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>, !stream.stream<tensor<1x2x24x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>) -> (!stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>) {
-      ^bb1(%q2: tensor<1x4x8x32xf32>, %k2: tensor<1x2x24x32xf32>):
-        %z = attention.sdpa %q2, %k2, %k2 : tensor<1x4x8x32xf32>, tensor<1x2x24x32xf32>, tensor<1x2x24x32xf32> -> tensor<1x4x8x32xf32>
+      %2 = stream.map on "torch"(%0, %1 : !stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>, !stream.stream<tensor<1x2x24x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>) control(%p1) -> (!stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>) {
+      ^bb1(%q2: tensor<1x4x8x32xf32>, %k2: tensor<1x2x24x32xf32>, %p2: index):
+        %z = attention.sdpa %q2, %k2, %k2 at %p2 {causal} : tensor<1x4x8x32xf32>, tensor<1x2x24x32xf32>, tensor<1x2x24x32xf32> -> tensor<1x4x8x32xf32>
         stream.yield %z : tensor<1x4x8x32xf32>
       }
       %3 = stream.write %2 : !stream.stream<tensor<1x4x8x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>> -> tensor<1x4x8x32xf32>
+      stream.yield %3 : tensor<1x4x8x32xf32>
+    }
+    accel.yield %g : tensor<1x4x8x32xf32>
+  }
+  func.return %y : tensor<1x4x8x32xf32>
+}
+
+// -----
+
+// Attention in tiles of query rows stays a kernel: each tile has a position of its own.
+// CHECK-LABEL: func.func @rows
+// CHECK-NEXT:    accel.kernel "sdpa"
+func.func @rows(%q: tensor<1x4x8x32xf32>, %k: tensor<1x2x24x32xf32>) -> tensor<1x4x8x32xf32> {
+  %y = accel.kernel "sdpa" ins(%q, %k : tensor<1x4x8x32xf32>, tensor<1x2x24x32xf32>) -> (tensor<1x4x8x32xf32>) {
+  ^bb0(%q1: tensor<1x4x8x32xf32>, %k1: tensor<1x2x24x32xf32>):
+    %g = stream.graph -> tensor<1x4x8x32xf32> {
+      %0 = stream.read %q1 : tensor<1x4x8x32xf32> -> !stream.stream<tensor<1x4x1x32xf32>, [8], affine_map<(m) -> (0, 0, m, 0)>>
+      %1 = stream.read %k1 : tensor<1x2x24x32xf32> -> !stream.stream<tensor<1x2x24x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>
+      %2 = stream.map on "attention"(%0, %1 : !stream.stream<tensor<1x4x1x32xf32>, [8], affine_map<(m) -> (0, 0, m, 0)>>, !stream.stream<tensor<1x2x24x32xf32>, [], affine_map<() -> (0, 0, 0, 0)>>) -> (!stream.stream<tensor<1x4x1x32xf32>, [8], affine_map<(m) -> (0, 0, m, 0)>>) {
+      ^bb1(%q2: tensor<1x4x1x32xf32>, %k2: tensor<1x2x24x32xf32>):
+        %i = stream.index 0
+        %z = attention.sdpa %q2, %k2, %k2 at %i {causal} : tensor<1x4x1x32xf32>, tensor<1x2x24x32xf32>, tensor<1x2x24x32xf32> -> tensor<1x4x1x32xf32>
+        stream.yield %z : tensor<1x4x1x32xf32>
+      }
+      %3 = stream.write %2 : !stream.stream<tensor<1x4x1x32xf32>, [8], affine_map<(m) -> (0, 0, m, 0)>> -> tensor<1x4x8x32xf32>
       stream.yield %3 : tensor<1x4x8x32xf32>
     }
     accel.yield %g : tensor<1x4x8x32xf32>
