@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from native_testing import ROOM, round_up
+from native_testing import ROOM, guarded, round_up
 from pass_testing import apply_to_clone, function, parse
 
 from dfc.passes.convert_rows_to_vector import ConvertRowsToVectorPass
@@ -33,8 +33,8 @@ def padded(value: Array) -> Array:
 def call_rows(
     made: Kernel, text: Text, inputs: Sequence[Array], tokens: int, threads: int = 1
 ) -> list[Array]:
-    """The results of a kernel; nothing is written behind them, and zeros behind columns of int8."""
-    stored = [padded(value) for value in inputs]
+    """The results of a kernel; nothing is read behind arguments or written behind results, but zeros behind int8."""
+    stored = [guarded(padded(value)) for value in inputs]
     results: list[tuple[Array, tuple[int, ...], int]] = []
     for kind in function(parse(text(tokens)), "f").function_type.outputs.data:
         shape = shape_of(kind)

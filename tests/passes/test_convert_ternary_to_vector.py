@@ -1,7 +1,5 @@
 """The code of kernels computes what the interpreter does, exactly in integers and in floats, on every instruction set."""
 
-import ctypes
-import mmap
 import re
 from collections.abc import Sequence
 from itertools import product
@@ -16,6 +14,7 @@ from native_testing import (
     PACKINGS,
     byte_product_text,
     call,
+    guarded,
     kernel,
     product_text,
     random_product,
@@ -29,7 +28,6 @@ from dfc.passes.analysis.native_form import LONGEST
 from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
 from dfc.runtime.interpreter import run
-from dfc.runtime.interpreter.dtypes import Array
 from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.native.cpu import NEEDS
 
@@ -161,19 +159,6 @@ def check_bytes(isa: str, shape: tuple[int, int], tokens: Sequence[int]) -> None
         (expected,) = run(module, "f", [q, w])
         (found,) = call(made, module, [q, guarded(w)], threads=2)
         np.testing.assert_array_equal(found, expected)
-
-
-def guarded(w: Array) -> Array:
-    """A copy that ends where nothing may be read."""
-    page = mmap.PAGESIZE
-    whole = -(-w.nbytes // page) * page
-    memory = mmap.mmap(-1, whole + page)
-    every = np.frombuffer(memory, np.int8)
-    protect = ctypes.CDLL(None).mprotect
-    assert not protect(ctypes.c_void_p(every.ctypes.data + whole), page, 0)
-    copy = every[whole - w.nbytes : whole].reshape(w.shape)
-    copy[:] = w
-    return copy
 
 
 # a vector is 64, 16 or fewer bytes; what is left of a row, and rows of less than a vector

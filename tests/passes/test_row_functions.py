@@ -6,9 +6,18 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 import pytest
-from row_testing import Text, call_rows, element, generic, row_kernel
+from row_testing import (
+    Text,
+    call_rows,
+    element,
+    generic,
+    interpreted,
+    row_kernel,
+)
 
 from dfc.runtime.interpreter.dtypes import Array
+from dfc.runtime.native.jit import object_of
+from dfc.runtime.native.objects import load_object
 
 COLUMNS = 4099
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 3e38, -3e38]
@@ -114,3 +123,42 @@ def test_every_bf16_number_is_read_as_it_is():
 
 def test_an_element_type_is_read_off_a_tensor_type():
     assert element("tensor<4x16xbf16>") == "bf16"
+
+
+CONVERSIONS = """
+%nine = arith.fptosi %a0 : f32 to i32
+%ten = arith.fptoui %a0 : f32 to i8
+%eleven = arith.extui %ten : i8 to i32
+%twelve = arith.addi %nine, %eleven : i32
+%thirteen = arith.uitofp %twelve : i32 to f16
+%wide = arith.extf %thirteen : f16 to f64
+%root = math.sqrt %wide : f64
+%narrow = arith.truncf %root : f64 to f16
+%back = arith.extf %narrow : f16 to f32
+"""
+
+
+def test_no_library_is_called():
+    # the loader of kept objects knows no names outside the object
+    names = ["exp", "log", "log1p", "tanh", "erf", "rsqrt", "floor", "ceil", "trunc"]
+    names += ["roundeven", "absf", "sqrt"]
+    steps = [
+        f"%v{n} = math.{name} %{f'v{n - 1}' if n else 'back'} : f32"
+        for n, name in enumerate(names)
+    ]
+    last = f"%r = arith.addf %v{len(names) - 1}, %back : f32"
+    text = elementwise("\n".join([CONVERSIONS, *steps, last]), 35)
+    made = row_kernel(text)
+    loaded = load_object(object_of(made.code.holder))
+    assert "f" in loaded.symbols
+
+
+@pytest.mark.parametrize("to", ["fptosi", "fptoui"])
+@pytest.mark.parametrize("kind", ["i8", "i32"])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_conversions_to_integers_take_the_nearest(to: str, kind: str):
+    text = elementwise(f"%r = arith.{to} %a0 : f32 to {kind}", COLUMNS, "f32", kind)
+    x = everywhere(-200, 300)
+    (found,) = call_rows(row_kernel(text), text, [x], 1)
+    (expected,) = interpreted(text, [x], 1)
+    np.testing.assert_array_equal(found, expected)

@@ -1,5 +1,7 @@
 """What the tests of the host engine share: kernels from text, run on the host and in the interpreter."""
 
+import ctypes
+import mmap
 from math import ceil
 
 import numpy as np
@@ -151,3 +153,16 @@ def random_product(
     q = random.integers(-128, 128, (m, k)).astype(np.int8)
     w = random.integers(-1, 2, (n, k)).astype(np.int8)
     return q, pack(w, packing, (n, k)).ravel()
+
+
+def guarded(value: Array) -> Array:
+    """A copy that ends where nothing may be read."""
+    page = mmap.PAGESIZE
+    whole = -(-value.nbytes // page) * page
+    memory = mmap.mmap(-1, whole + page)
+    every = np.frombuffer(memory, np.int8)
+    protect = ctypes.CDLL(None).mprotect
+    assert not protect(ctypes.c_void_p(every.ctypes.data + whole), page, 0)
+    copy = every[whole - value.nbytes : whole].view(value.dtype).reshape(value.shape)
+    copy[...] = value
+    return copy
