@@ -69,6 +69,7 @@ PIPELINES = {
             "outline-kernels{alone=true}",
             "convert-rows-to-vector",
             "convert-ternary-to-vector",
+            "convert-attention-to-vector",
         ),
     ),
 }
