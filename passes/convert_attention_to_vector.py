@@ -49,7 +49,7 @@ class ConvertAttentionToVectorPass(ModulePass):
     name = "convert-attention-to-vector"
 
     isa: str = "portable"
-    """Instruction set that may be used: avx512-vnni, avx2 or portable."""
+    """Instruction set that may be used: avx512-vbmi, avx512-vnni, avx2 or portable."""
 
     exact: ClassVar[bool] = False
     reassociates: ClassVar[str] = "sums over the depth and over the keys"

@@ -51,7 +51,7 @@ class ConvertRowsToVectorPass(ModulePass):
     name = "convert-rows-to-vector"
 
     isa: str = "portable"
-    """Instruction set that the functions are marked with: avx512-vnni, avx2 or portable."""
+    """Instruction set that the functions are marked with: avx512-vbmi, avx512-vnni, avx2 or portable."""
 
     exact: ClassVar[bool] = False
     reassociates: ClassVar[str] = "folds of rows, taken in several sums"

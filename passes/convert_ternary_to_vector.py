@@ -30,7 +30,8 @@ the other in the order of the results.
 Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
 weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
 are exact; floats are computed as the interpreter does, in f32 in the same order. Only `isa = "portable"`
-needs no intrinsic; a weight packed in rows uses none with any.
+needs no intrinsic; a weight packed in rows uses none with any. Interleaved `trits3in5` are decoded to 2-bit codes, with
+`avx512-vbmi` by permutations of bytes, with any other by arithmetic.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.analysis.native_result import BLOCK, Result
 from dfc.passes.analysis.native_rows import RowProduct
 from dfc.passes.analysis.native_tiles import Range
+from dfc.passes.analysis.native_trits import TritProduct
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ConvertTernaryToVectorPass(ModulePass):
     name = "convert-ternary-to-vector"
 
     isa: str = "portable"
-    """Instruction set to use: avx512-vnni, avx2 or portable."""
+    """Instruction set to use: avx512-vbmi, avx512-vnni, avx2 or portable."""
 
     exact: ClassVar[bool] = True
 
@@ -113,5 +115,6 @@ def writer(result: Result, isa: str) -> BlockProduct | ByteProduct | RowProduct:
     if packing is None:
         return ByteProduct(dot_of(isa, result.product.columns), result)
     if packing.order.data == "interleaved":
-        return BlockProduct(ISAS[isa], result)
+        kind = TritProduct if packing.code.data == "trits3in5" else BlockProduct
+        return kind(ISAS[isa], result)
     return RowProduct(result, packing)

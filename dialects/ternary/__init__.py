@@ -5,6 +5,7 @@ from xdsl.ir import Dialect
 from dfc.dialects.ternary.linear import DequantizeOp, LinearOp, MatmulOp, QuantizeOp
 from dfc.dialects.ternary.lookup import BuildTablesOp, LookupMatmulOp
 from dfc.dialects.ternary.types import (
+    INTERLEAVED,
     ORDERS,
     TRITS_PER_GROUP,
     PackingAttr,
@@ -14,6 +15,7 @@ from dfc.dialects.ternary.types import (
 from dfc.dialects.ternary.weights import RULES, PackOp, TernarizeOp, UnpackOp
 
 __all__ = [
+    "INTERLEAVED",
     "ORDERS",
     "RULES",
     "TRITS_PER_GROUP",

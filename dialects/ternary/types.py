@@ -14,6 +14,9 @@ from dfc.dialects.utils import element, expect, parse_keyed, print_keyed
 TRITS_PER_GROUP = {"trits1in2": (1, 2), "trits3in5": (3, 5), "trits5in8": (5, 8)}
 """Codes of the packings: trits per group and bits per group."""
 
+INTERLEAVED = {"trits1in2": (16, 64), "trits3in5": (12, 40)}
+"""Columns and bytes of a block of 16 rows in order `interleaved`, by code."""
+
 ORDERS = ("rows", "interleaved", "beats", "quarters")
 
 
@@ -39,7 +42,8 @@ class PackingAttr(ParametrizedAttribute):
 
     A code is w + 1, the first trit in the lowest bits (or the lowest digit).
     `rows` is row-major within the tile. `interleaved` puts 16 rows x 16 columns of 2-bit
-    codes into 64 bytes: byte 4*r + j holds columns j, j + 4, j + 8 and j + 12 of row r.
+    codes into 64 bytes: byte 4*r + j holds columns j, j + 4, j + 8 and j + 12 of row r. Of `trits3in5`
+    it puts 16 rows x 12 columns into 40 bytes: code 4*r + j, of 5 bits, holds columns j, j + 4 and j + 8.
     `beats` cuts the columns into blocks; in a block each row is one vector of codes, and as
     many whole vectors as fit are laid into a beat of `beat` bytes, the rest of it is padding.
     `quarters` cuts the rows into four quarters and puts row r of each into row r of bytes, quarter
@@ -82,8 +86,11 @@ class PackingAttr(ParametrizedAttribute):
         block, beat = self.block.data, self.beat.data
         expect(code in TRITS_PER_GROUP, f"a code of {', '.join(TRITS_PER_GROUP)}", code)
         expect(order in ORDERS, f"an order of {', '.join(ORDERS)}", order)
-        if order in ("interleaved", "quarters"):
-            expect(code == "trits1in2", f"trits1in2 for order {order}", code)
+        if order == "interleaved":
+            good = ", ".join(INTERLEAVED)
+            expect(code in INTERLEAVED, f"a code of {good} for order {order}", code)
+        if order == "quarters":
+            expect(code == "trits1in2", "trits1in2 for order quarters", code)
         if order != "beats":
             expect(not block and not beat, "`block` and `beat` for order beats", order)
             return
@@ -106,13 +113,14 @@ class PackingAttr(ParametrizedAttribute):
         """
         Bytes of a packed tile of `rows` x `columns` trits.
 
-        `rows`: the codes of all trits, rounded up to a byte. `interleaved`: rows and columns
-        padded to 16, 4 trits a byte. `beats`: per block of columns, the beats that hold all
+        `rows`: the codes of all trits, rounded up to a byte. `interleaved`: rows padded to 16,
+        columns to 16 (`trits3in5`: 12), codes without gaps. `beats`: per block of columns, the beats that hold all
         rows' vectors. `quarters`: rows padded to 4, 4 trits a byte.
         """
         trits, bits = TRITS_PER_GROUP[self.code.data]
         if self.order.data == "interleaved":
-            return ceil(rows / 16) * ceil(columns / 16) * 64
+            width, size = INTERLEAVED[self.code.data]
+            return ceil(rows / 16) * ceil(columns / width) * size
         if self.order.data == "quarters":
             return ceil(rows / 4) * columns
         if self.order.data == "beats":

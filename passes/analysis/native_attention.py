@@ -54,7 +54,7 @@ class RowAttention:
         self.kind = element(op.q)
         self.row_bytes = self.depth * size_bytes(self.kind)
         self.vectors = self.depth // LANES
-        self.fused = isa == "avx512-vnni"
+        self.fused = isa in ("avx512-vbmi", "avx512-vnni")
         """Whether products may be added without rounding: without the instruction that is a call of a library."""
 
     def write(self, code: Code, part: Range) -> None:

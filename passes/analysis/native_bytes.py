@@ -1,4 +1,4 @@
-"""Code for a product with a weight of int8 in plain rows: several rows at once with one token or a tile of them."""
+"""Code for a product with a weight of int8 in plain rows: row by row with one token, several at once with more."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -29,8 +29,6 @@ class Dot(ABC):
     offset: ClassVar[int] = 0
     rows: ClassVar[int] = 4
     """Rows multiplied at once with a tile of tokens."""
-    alone: ClassVar[int] = 8
-    """Rows multiplied at once with one token."""
     tokens: ClassVar[int] = 4
     """Tokens in a tile."""
 
@@ -109,7 +107,6 @@ class PlainDot(Dot):
     """Plain vectors: a product of two bytes fits in 16 bits."""
 
     rows = 2
-    alone = 4
 
     @property
     def words(self) -> VectorType:
@@ -122,6 +119,7 @@ class PlainDot(Dot):
 
 
 DOTS: dict[str, Dot] = {
+    "avx512-vbmi": VnniDot(64),
     "avx512-vnni": VnniDot(64),
     "avx2": Avx2Dot(16),
     "portable": PlainDot(16),
@@ -167,8 +165,8 @@ class ByteProduct(TiledProduct):
         code.loop((part.first, part.end), step, (), body)
 
     def tile(self, code: Code, part: Range, tokens: Sequence[Token]) -> None:
-        """Some tokens with all rows of the part."""
-        count = self.dot.alone if len(tokens) == 1 else self.dot.rows
+        """Some tokens with all rows of the part; one token row by row, as one stream of memory."""
+        count = 1 if len(tokens) == 1 else self.dot.rows
         sums = self.taken(code, tokens)
         bounds = [code.times(bound, BLOCK) for bound in (part.first, part.end)]
 

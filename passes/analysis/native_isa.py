@@ -38,12 +38,16 @@ class Isa(ABC):
         return VectorType(i8, [self.bytes])
 
     @abstractmethod
-    def codes(self, code: Code, block: SSAValue) -> list[SSAValue]:
-        """The codes of a vector of a block, as `multiply` takes them."""
+    def codes(
+        self, code: Code, block: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
+        """The codes in some fields of a vector of a block, as `multiply` takes them."""
 
     @abstractmethod
-    def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
-        """16 activations, each where `multiply` needs it."""
+    def activations(
+        self, code: Code, q: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
+        """Four activations for each field, each where `multiply` needs it."""
 
     @abstractmethod
     def multiply(
@@ -59,20 +63,24 @@ class Isa(ABC):
 class Bytes(Isa):
     """Instruction sets that multiply unsigned by signed bytes."""
 
-    def codes(self, code: Code, block: SSAValue) -> list[SSAValue]:
+    def codes(
+        self, code: Code, block: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
         found: list[SSAValue] = []
-        for field in FIELDS:
+        for field in fields:
             moved = code.shifted(code.recast(block, self.words), 2 * field)
             found.append(code.bits(code.recast(moved, self.octets), 3))
         return found
 
-    def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
+    def activations(
+        self, code: Code, q: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
         return [
             code.recast(
                 code.splat(code.load(code.at(q, 4 * field), i32), self.words),
                 self.octets,
             )
-            for field in FIELDS
+            for field in fields
         ]
 
 
@@ -98,6 +106,22 @@ class Avx512Vnni(Bytes):
         for u, q in zip(codes, activations, strict=True):
             total = self.dot(code, total, u, q)
         return total
+
+
+class Avx512Vbmi(Avx512Vnni):
+    """Permutations of bytes beside `vpdpbusd`, for codes of 3 trits in 5 bits."""
+
+    name = "avx512-vbmi"
+
+    def permute(self, code: Code, source: SSAValue, index: SSAValue) -> SSAValue:
+        """`vpermb`: the bytes of a vector at the lowest six bits of each index."""
+        name = "llvm.x86.avx512.permvar.qi.512"
+        return code.intrinsic(name, [source, index], self.octets)
+
+    def shift(self, code: Code, source: SSAValue, by: SSAValue) -> SSAValue:
+        """`vpmultishiftqb`: eight bits of the same 64-bit lane for each byte, from the bit that `by` says."""
+        name = "llvm.x86.avx512.pmultishift.qb.512"
+        return code.intrinsic(name, [by, source], self.octets)
 
 
 class Avx2(Bytes):
@@ -148,17 +172,21 @@ class Portable(Isa):
         """16-bit lanes."""
         return VectorType(i16, [self.bytes // 2])
 
-    def codes(self, code: Code, block: SSAValue) -> list[SSAValue]:
+    def codes(
+        self, code: Code, block: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
         lanes = code.recast(block, self.halves)
         return [
             code.bits(code.shifted(lanes, 8 * byte + 2 * field), 3)
-            for field in FIELDS
+            for field in fields
             for byte in range(2)
         ]
 
-    def activations(self, code: Code, q: SSAValue) -> list[SSAValue]:
+    def activations(
+        self, code: Code, q: SSAValue, fields: Sequence[int] = FIELDS
+    ) -> list[SSAValue]:
         found: list[SSAValue] = []
-        for field in FIELDS:
+        for field in fields:
             four = code.load(code.at(q, 4 * field), i32)
             pairs = code.recast(code.splat(four, self.words), self.halves)
             eight = code.constant(8, self.halves)
@@ -186,5 +214,7 @@ class Portable(Isa):
         return total
 
 
-ISAS: dict[str, Isa] = {isa.name: isa for isa in (Avx512Vnni(), Avx2(), Portable())}
+ISAS: dict[str, Isa] = {
+    isa.name: isa for isa in (Avx512Vbmi(), Avx512Vnni(), Avx2(), Portable())
+}
 """Instruction sets by name, the fastest first."""

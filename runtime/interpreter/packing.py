@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr
+from dfc.dialects.ternary import INTERLEAVED, TRITS_PER_GROUP, PackingAttr
 from dfc.runtime.errors import ExecutionError
 from dfc.runtime.interpreter.dtypes import Array
 
@@ -48,7 +48,7 @@ def pack_tile(tile: Array, packing: PackingAttr) -> Bytes:
     """One tile of trits as bytes."""
     code, order = packing.code.data, packing.order.data
     if order == "interleaved":
-        return interleave(tile)
+        return interleave(tile, code)
     if order == "quarters":
         return pack_quarters(tile)
     if order == "beats":
@@ -77,7 +77,7 @@ def read_tile(data: Bytes, packing: PackingAttr, shape: tuple[int, int]) -> Arra
     """The trits of one packed tile, rows x columns."""
     code, order = packing.code.data, packing.order.data
     if order == "interleaved":
-        trits = deinterleave(data, shape)
+        trits = deinterleave(data, shape, code)
     elif order == "quarters":
         trits = unpack_quarters(data, shape)
     elif order == "beats":
@@ -164,37 +164,87 @@ def checked(trits: Array, code: str) -> Array:
     return trits
 
 
-FOURS = np.uint32(0x03030303)
-"""The lowest code of each of four bytes."""
+def interleave(tile: Array, code: str) -> Bytes:
+    """
+    Blocks of 16 rows, of which code 4r + j holds columns j, j + 4, j + 8 (and j + 12) of row r.
 
-
-def interleave(tile: Array) -> Bytes:
-    """Blocks of 16 x 16; byte 4r + j of a block holds columns j, j + 4, j + 8, j + 12 of row r."""
-    down, across = ceil(tile.shape[0] / 16), ceil(tile.shape[1] / 16)
-    found = np.empty((down, across, 16), np.uint32)
-    for part in row_parts(down, 256 * across):
+    Four columns are one word of four bytes, and what is done to a word is done to each byte: no digit of a
+    code carries into the next byte.
+    """
+    width, size = INTERLEAVED[code]
+    count, base = width // 4, DIGITS[code]
+    down, across = ceil(tile.shape[0] / 16), ceil(tile.shape[1] / width)
+    found = np.empty((down, across, size), np.uint8)
+    for part in row_parts(down, 16 * width * across):
         rows = tile[16 * part.start : 16 * part.stop]
-        padded = pad_to(rows, (16 * (part.stop - part.start), 16 * across))
-        fours = (padded + 1).view(np.uint32).reshape(-1, across, 4)
-        words = fours[..., 0] | fours[..., 1] << 2
-        words |= fours[..., 2] << 4
-        words |= fours[..., 3] << 6
-        found[part] = words.reshape(-1, 16, across).swapaxes(1, 2)
-    return found.reshape(-1).view(np.uint8)
+        padded = pad_to(rows, (16 * (part.stop - part.start), width * across))
+        fours = (padded + 1).view(np.uint32).reshape(-1, across, count)
+        words = fours[..., count - 1].copy()
+        for place in reversed(range(count - 1)):
+            words *= np.uint32(base)
+            words += fours[..., place]
+        blocks = np.ascontiguousarray(words.reshape(-1, 16, across).swapaxes(1, 2))
+        found[part] = blocks.view(np.uint8) if base == 4 else squeeze(blocks)
+    return found.reshape(-1)
 
 
-def deinterleave(data: Bytes, shape: tuple[int, int]) -> Array:
+DIGITS = {"trits1in2": 4, "trits3in5": 3}
+"""The base of the digits of a byte in order `interleaved`."""
+
+FIVES = tuple((np.uint32(31 << 8 * j), np.uint32(3 * j)) for j in range(4))
+"""Where the 5 bits of code j stand in a word of bytes, and how many bits too high."""
+
+
+def squeeze(blocks: Array) -> Bytes:
+    """Words of four codes of 5 bits in bytes (… x 16) as 40 bytes without gaps (… x 40)."""
+    rows = np.zeros(blocks.shape, np.uint32)
+    for mask, shift in FIVES:
+        rows |= (blocks & mask) >> shift
+    wide = rows.astype(np.uint64)
+    pairs = wide[..., ::2] | wide[..., 1::2] << np.uint64(20)
+    return (
+        pairs.view(np.uint8)
+        .reshape(*pairs.shape, 8)[..., :5]
+        .reshape(*blocks.shape[:-1], 40)
+    )
+
+
+def widen(data: Bytes) -> Array:
+    """What `squeeze` undoes: … x 40 bytes as … x 16 words."""
+    eights = np.zeros((*data.shape[:-1], 8, 8), np.uint8)
+    eights[..., :5] = data.reshape(*data.shape[:-1], 8, 5)
+    pairs = eights.view(np.uint64)[..., 0]
+    twenty = np.uint64(0xFFFFF)
+    rows = np.stack([pairs & twenty, pairs >> np.uint64(20)], axis=-1)
+    rows = rows.astype(np.uint32).reshape(*data.shape[:-1], 16)
+    words = np.zeros(rows.shape, np.uint32)
+    for mask, shift in FIVES:
+        words |= rows << shift & mask
+    return words
+
+
+def deinterleave(data: Bytes, shape: tuple[int, int], code: str) -> Array:
     """What `interleave` undoes, cut to the tile."""
-    down, across = ceil(shape[0] / 16), ceil(shape[1] / 16)
-    words = np.ascontiguousarray(data).view(np.uint32).reshape(down, across, 16)
-    trits = np.empty((down, 16, across, 4), np.uint32)
-    for part in row_parts(down, 256 * across):
-        rows = np.ascontiguousarray(words[part].swapaxes(1, 2))
-        for field in range(4):
-            trits[part, ..., field] = rows >> 2 * field & FOURS
-    found = trits.view(np.int8).reshape(16 * down, 16 * across)
-    found -= 1
-    return checked(found[: shape[0], : shape[1]], "trits1in2")
+    width, size = INTERLEAVED[code]
+    down, across = ceil(shape[0] / 16), ceil(shape[1] / width)
+    blocks = data.reshape(down, across, size)
+    trits = np.empty((down, 16, across, width // 4), np.uint32)
+    for part in row_parts(down, 16 * width * across):
+        stored = np.ascontiguousarray(blocks[part])
+        words = stored.view(np.uint32) if size == 64 else widen(stored)
+        rows = np.ascontiguousarray(words.swapaxes(1, 2))
+        for place in range(width // 4):
+            trits[part, ..., place] = field(rows, place, code)
+    found = trits.view(np.int8).reshape(16 * down, width * across)
+    return checked(found[: shape[0], : shape[1]], code)
+
+
+def field(words: Array, place: int, code: str) -> Array:
+    """The trits at a place of the codes in each byte of some words."""
+    if code == "trits1in2":
+        codes = (words >> np.uint32(2 * place) & np.uint32(0x03030303)).view(np.uint8)
+        return (codes - np.uint8(1)).view(np.uint32)
+    return np.take(TABLES[code][:, place], words.view(np.uint8)).view(np.uint32)
 
 
 def pack_quarters(tile: Array) -> Bytes:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from dfc.runtime.errors import ExecutionError
 
+VNNI = frozenset({"avx512f", "avx512bw", "avx512_vnni"})
+
 NEEDS: dict[str, frozenset[str]] = {
-    "avx512-vnni": frozenset({"avx512f", "avx512bw", "avx512_vnni"}),
+    "avx512-vbmi": VNNI | {"avx512vbmi"},
+    "avx512-vnni": VNNI,
     "avx2": frozenset({"avx2", "f16c"}),
     "portable": frozenset(),
 }

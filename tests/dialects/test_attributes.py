@@ -49,7 +49,9 @@ def parse(text: str) -> Attribute:
 def packings(draw: st.DrawFn) -> PackingAttr:
     order = draw(st.sampled_from(["rows", "interleaved", "beats", "quarters"]))
     code = draw(st.sampled_from(sorted(TRITS_PER_GROUP)))
-    if order in ("interleaved", "quarters"):
+    if order == "interleaved":
+        return PackingAttr(draw(st.sampled_from(["trits1in2", "trits3in5"])), order)
+    if order == "quarters":
         return PackingAttr("trits1in2", order)
     if order == "rows":
         return PackingAttr(code)
@@ -154,8 +156,10 @@ def naive_bytes(packing: PackingAttr, rows: int, columns: int) -> int:
     code, order = packing.code.data, packing.order.data
     trits, bits = TRITS_PER_GROUP[code]
     if order == "interleaved":
-        padded = [range(0, n, 16) for n in (rows, columns)]
-        return sum(16 * 16 * 2 // 8 for _ in product(*padded))
+        trits, bits = TRITS_PER_GROUP[code]
+        width = {"trits1in2": 16, "trits3in5": 12}[code]
+        block = 16 * width // trits * bits // 8
+        return sum(block for _ in product(range(0, rows, 16), range(0, columns, width)))
     if order == "quarters":
         return sum(4 * 2 // 8 for _ in product(range(0, rows, 4), range(columns)))
     if order == "rows":

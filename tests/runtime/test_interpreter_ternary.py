@@ -23,6 +23,7 @@ PACKINGS = [
     PackingAttr("trits3in5"),
     PackingAttr("trits5in8"),
     PackingAttr("trits1in2", "interleaved"),
+    PackingAttr("trits3in5", "interleaved"),
     PackingAttr("trits1in2", "quarters"),
     PackingAttr("trits3in5", "beats", 84, 96),
     PackingAttr("trits3in5", "beats", 6, 3),
@@ -59,7 +60,14 @@ def naive(w: np.ndarray, packing: PackingAttr) -> bytes:
         base = 4 if trits == 1 else 3
         return sum(c * base**n for n, c in enumerate(group))
 
-    if packing.order.data == "interleaved":
+    if packing.order.data == "interleaved" and trits == 3:
+        across = ceil(columns / 12)
+        for block in range(ceil(rows / 16) * across):
+            for n in range(64):
+                i, j = block // across * 16 + n // 4, block % across * 12 + n % 4
+                group = [trit(i, j), trit(i, j + 4), trit(i, j + 8)]
+                put(data, 8 * 40 * block + 5 * n, code(group), 5)
+    elif packing.order.data == "interleaved":
         across = ceil(columns / 16)
         for i in range(16 * ceil(rows / 16)):
             for j in range(16 * across):

@@ -1,6 +1,7 @@
 // RUN: xdsl-opt %s -p convert-ternary-to-vector | filecheck %s
 // RUN: xdsl-opt %s -p 'convert-ternary-to-vector{isa="avx2"}' | filecheck %s --check-prefix=AVX2
 // RUN: xdsl-opt %s -p 'convert-ternary-to-vector{isa="avx512-vnni"}' | filecheck %s --check-prefix=VNNI
+// RUN: xdsl-opt %s -p 'convert-ternary-to-vector{isa="avx512-vbmi"}' | filecheck %s --check-prefix=VBMI
 
 // Pointers from the table of arguments; one token, and tiles of them, each over the parts asked for. A
 // block of a weight is 64 bytes; the codes of a field are multiplied by four activations.
@@ -90,7 +91,7 @@ func.func @several(%p2: tensor<314xi8>, %q: tensor<5x43xi8>, %p: tensor<576xi8>,
   func.return %a, %y2 : tensor<5x35xi32>, tensor<5x35xf32>
 }
 
-// A weight of int8 in rows: as many rows as fit at once; the last vector ends with the row, and the
+// A weight of int8 in rows: the last vector ends with the row, and the
 // activations that the vectors before had are zeros in it.
 // CHECK-LABEL: func.func @bytes
 // CHECK-SAME:    dfc.parts = 3
@@ -195,6 +196,27 @@ func.func @quantised(%x: tensor<5x43xf16>) -> (tensor<5x43xi8>, tensor<5xf32>) {
 func.func @accumulating(%q: tensor<5x16xi8>, %p: tensor<64xi8>, %c: tensor<5x16xi32>) -> tensor<5x16xi32> {
   %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = interleaved>} : tensor<64xi8> -> tensor<16x16x!ternary.trit>
   %a = ternary.matmul %q, %w acc %c : (tensor<5x16xi8>, tensor<16x16x!ternary.trit>, tensor<5x16xi32>) -> tensor<5x16xi32>
+  func.return %a : tensor<5x16xi32>
+}
+
+// 3 trits in 5 bits: 64 bytes are read at steps of 40, decoded, and three fields multiplied; the last 40
+// bytes are read for themselves, eight at a time.
+// CHECK-LABEL: func.func @trits
+// CHECK-NOT:     call_intrinsic
+// CHECK:         func.return
+// VBMI-LABEL:  func.func @trits
+// VBMI:          scf.for
+// VBMI:          [[W:%[0-9]+]] = llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
+// VBMI:          [[B:%[0-9]+]] = llvm.call_intrinsic "llvm.x86.avx512.permvar.qi.512"([[W]],
+// VBMI:          [[C:%[0-9]+]] = llvm.call_intrinsic "llvm.x86.avx512.pmultishift.qb.512"(%{{[0-9]+}}, [[B]])
+// VBMI:          [[T:%[0-9]+]] = llvm.call_intrinsic "llvm.x86.avx512.permvar.qi.512"(%{{[0-9]+}}, [[C]])
+// VBMI:          llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// VBMI:          scf.yield
+// VBMI-NOT:      llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
+// VBMI:          llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> i64
+func.func @trits(%q: tensor<5x43xi8>, %p: tensor<160xi8>) -> tensor<5x16xi32> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = interleaved>} : tensor<160xi8> -> tensor<16x43x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<16x43x!ternary.trit>) -> tensor<5x16xi32>
   func.return %a : tensor<5x16xi32>
 }
 

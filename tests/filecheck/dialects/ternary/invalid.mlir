@@ -12,8 +12,8 @@
 
 // -----
 
-// `#ternary.packing` (C3): order `interleaved` has code `trits1in2`
-// CHECK: expected trits1in2 for order interleaved, got trits5in8
+// `#ternary.packing` (C3): order `interleaved` has code `trits1in2` or `trits3in5`
+// CHECK: expected a code of trits1in2, trits3in5 for order interleaved, got trits5in8
 "test.op"() {packing = #ternary.packing<trits5in8, order = interleaved>} : () -> ()
 
 // -----
