@@ -255,8 +255,7 @@ class Columns:
         """Where the elements of one of the values of this round stand."""
         size = size_bytes(kind)
         if (of, size) not in self.pointers:
-            start = self.row.row(of)
-            self.pointers[of, size] = self.code.at(
-                start, self.code.times(self.at, size)
-            )
-        return self.code.at(self.pointers[of, size], number * self.stretch.width * size)
+            offset = self.at if size == 1 else self.code.times(self.at, size)
+            self.pointers[of, size] = self.code.at(self.row.row(of), offset)
+        pointer, behind = self.pointers[of, size], number * self.stretch.width * size
+        return self.code.at(pointer, behind) if behind else pointer
