@@ -35,7 +35,7 @@ LEVEL = "program"
 class Options:
     """What `torch.compile(..., options={...})` takes."""
 
-    target: str = "tiny-npu"
+    target: str = "host"
     fallback: str = "eager"
     check_values: bool = False
     pipeline: str | None = None

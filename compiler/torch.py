@@ -73,8 +73,9 @@ def parse_options(given: Mapping[str, Any]) -> Options:
         raise InputError(
             f"expected eager or error for option `fallback`, got `{chosen.fallback}`"
         )
-    if chosen.quantize_lm_head and chosen.target != "host":
-        raise InputError("option `quantize_lm_head` is for target `host` only")
+    for name in ("quantize_lm_head", "rest"):
+        if getattr(chosen, name) and chosen.target != "host":
+            raise InputError(f"option `{name}` is for target `host` only")
     if chosen.rest not in (None, "inductor", "eager"):
         raise InputError(
             f"expected inductor or eager for option `rest`, got `{chosen.rest}`"

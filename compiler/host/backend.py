@@ -20,7 +20,7 @@ from dfc.host.attention import lower_attention
 from dfc.host.canonical import Canonical, canonical
 from dfc.host.clusters import Cluster, find_clusters
 from dfc.host.compiled import Compiled, compiled
-from dfc.host.graph import Facts, callee, merge_equal, study, tensors
+from dfc.host.graph import Facts, callee, merge_equal, specialise_floats, study, tensors
 from dfc.host.lm_head import int8_linear, quantize_lm_head, restore_head
 from dfc.host.report import HostReport
 from dfc.host.rest import replace_clusters, run_rest, shaping
@@ -87,6 +87,7 @@ class Lowering:
         """Find and compile the clusters."""
         graph = self.module.graph
         parameters = [n for n, v in self.given.items() if is_weight(n, v)]
+        specialise_floats(graph)
         lower_attention(graph)
         if self.options.quantize_lm_head:
             quantize_lm_head(graph, self.given, self.options.freeze)

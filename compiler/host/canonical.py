@@ -11,6 +11,7 @@ from torch._guards import tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import traceback
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
 from torch.utils._pytree import tree_map_only
 
 from dfc.frontends.functions import Argument, Function, module_path, plain_path
@@ -22,6 +23,9 @@ from dfc.host.rows import PRODUCTS, Step, function, identity, operands, row_shap
 
 TOKENS = 16
 """The nominal number of rows in a region's types; its code takes any number."""
+
+MATRICES = PRODUCTS | {functional.linear}
+"""Operators that take a weight as it is, not as a vector that meets rows."""
 
 Key = tuple[Any, ...]
 """What two regions that compute the same have in common."""
@@ -53,7 +57,7 @@ class Canonical:
         given = set(self.weights) | set(self.work)
         for node in self.cluster.nodes:
             step = self.cluster.steps[node]
-            flat = step.target not in PRODUCTS
+            flat = step.target not in MATRICES
 
             def fetch(n: fx.Node, flat: bool = flat) -> Any:
                 return row_vector(values[n]) if flat and n in given else values[n]

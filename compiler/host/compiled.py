@@ -17,7 +17,7 @@ from dfc.host.canonical import Canonical, Key, key_of, trace
 from dfc.host.clusters import Cluster
 from dfc.host.lm_head import is_given, kept
 from dfc.host.operators import register
-from dfc.host.region import compile_region
+from dfc.host.region import HostRegion, compile_region
 from dfc.host.rows import PRODUCTS, exact_linear, operands
 from dfc.region import NotTernary, Options, tolerance
 
@@ -46,7 +46,7 @@ class Compiled:
         self.options = options
         self.lengths: Sequence[tuple[int, torch.dtype]] = found.lengths()
         self.function: Function = trace(found)
-        self.code = compile_region(self.function, freeze=options.freeze)
+        self.code: HostRegion = compile_region(self.function, freeze=options.freeze)
         self.kept = [i for i, n in enumerate(found.weights) if is_given(n)]
         self.number = register(self)
 

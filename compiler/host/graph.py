@@ -2,7 +2,7 @@
 """What is known about the nodes of a Dynamo graph: weights, in-place writes, order."""
 
 import operator
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.fx.experimental.symbolic_shapes import statically_known_true
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 IN_PLACE = {
     operator.iadd,
@@ -192,3 +192,24 @@ def merge_equal(graph: fx.Graph, facts: Facts) -> None:
         if first is not node:
             node.replace_all_uses_with(first)
             graph.erase_node(node)
+
+
+def specialise_floats(graph: fx.Graph) -> None:
+    """
+    Put the present values of symbolic floats, such as the eps of a norm, in their places.
+
+    Dynamo notes that they were looked at, and compiles again when they change.
+    """
+    for node in list(graph.nodes):
+        found = value(node)
+        if isinstance(found, torch.SymFloat) and found.node.hint is not None:
+            present = float(found)
+            for user in list(node.users):
+                args = tree_map_only(fx.Node, put(node, present), user.args)
+                kwargs = tree_map_only(fx.Node, put(node, present), user.kwargs)
+                user.args, user.kwargs = args, kwargs
+
+
+def put(old: fx.Node, new: float) -> Callable[[fx.Node], Any]:
+    """What puts a number in the place of a node."""
+    return lambda node: new if node is old else node

@@ -74,6 +74,16 @@ def exact_linear(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
     return ops.linear(x, trits, scale, bias)
 
 
+def rms_norm(
+    x: Tensor, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """`functional.rms_norm` of rows: PyTorch's own decomposition writes in place."""
+    wide = x.float()
+    small = torch.finfo(torch.float32).eps if eps is None else eps
+    y = wide * torch.rsqrt((wide * wide).mean(-1, True) + small)
+    return (y if weight is None else y * weight).to(x.dtype)
+
+
 def row_shape(node: Any) -> tuple[Any, int] | None:
     """The number of rows (may be symbolic) and their length; None for no rows of floats."""
     found = value(node) if isinstance(node, fx.Node) else None
@@ -191,11 +201,12 @@ class Rows:
             return None
         if list(given.pop("normalized_shape", ())) != [length]:
             return None
-        for key in ("weight", "bias"):
-            found = given.get(key)
-            if found is not None and not self.is_vector(found, (length,)):
+        for found in given.values():
+            if isinstance(found, fx.Node) and not self.is_vector(found, (length,)):
                 return None
-        return Step(getattr(functional, name), (x, (length,)), given)
+        if name == "rms_norm":
+            return Step(rms_norm, (x,), given)
+        return Step(functional.layer_norm, (x, (length,)), given)
 
     def dropout(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:
         """Nothing, outside training."""
