@@ -68,7 +68,7 @@ PIPELINES = {
         native=(
             "outline-kernels{alone=true}",
             "convert-rows-to-vector",
-            "convert-ternary-to-vector",
+            "convert-ternary-to-vector{shared=true}",
             "convert-attention-to-vector",
         ),
     ),

@@ -26,7 +26,8 @@ left alone. A product is `unpack` and `matmul`, or a sum over the last dimension
 two int8 matrices in `linalg`. `%arguments` points to 64-bit words: the addresses of the arguments
 in order, those of the results, the number of tokens. A call works on the parts from `%first` to `%end` of
 `dfc.parts`: blocks of 16 rows of an interleaved or int8 weight, rows of one packed in rows, those of several products one behind
-the other in the order of the results.
+the other in the order of the results. With `shared`, products of a module that differ in the rows of an interleaved
+weight at most have their code in common: a private function `@products_of_2560` that takes pointers, parts, tokens and rows.
 Activations in int8 have rows of the columns rounded up to 16, padded with zeros; a scale or bias per row of the
 weight may be read up to the next multiple of 16. Codes are w + 1, so the sum of the activations is taken off. Integers
 are exact; floats are computed as the interpreter does, in f32 in the same order. Only `isa = "portable"`
@@ -36,6 +37,7 @@ needs no intrinsic; a weight packed in rows uses none with any. Interleaved `tri
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import ClassVar
 
@@ -52,6 +54,7 @@ from dfc.passes.analysis.native_function import Frame, become_kernel, check_isa
 from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.analysis.native_result import BLOCK, Result
 from dfc.passes.analysis.native_rows import RowProduct
+from dfc.passes.analysis.native_shared import Shared
 from dfc.passes.analysis.native_tiles import Range
 from dfc.passes.analysis.native_trits import TritProduct
 
@@ -63,18 +66,26 @@ class ConvertTernaryToVectorPass(ModulePass):
     isa: str = "portable"
     """Instruction set to use: avx512-vbmi, avx512-vnni, avx2 or portable."""
 
+    shared: bool = False
+    """Whether products have code in common; else each has its own."""
+
     exact: ClassVar[bool] = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         check_isa(self.isa)
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                products = products_of(function)
-                if products is not None:
-                    convert(function, products, self.isa)
+        found = {
+            function: products
+            for function in op.ops
+            if isinstance(function, func.FuncOp)
+            and (products := products_of(function)) is not None
+        }
+        alike = chain.from_iterable(found.values()) if self.shared else ()
+        shared = Shared(op, self.isa, alike)
+        for function, products in found.items():
+            convert(function, products, shared)
 
 
-def convert(function: func.FuncOp, products: Sequence[Product], isa: str) -> None:
+def convert(function: func.FuncOp, products: Sequence[Product], shared: Shared) -> None:
     """Put a kernel's code in place of its ops."""
 
     def write(code: Code, frame: Frame) -> None:
@@ -82,9 +93,9 @@ def convert(function: func.FuncOp, products: Sequence[Product], isa: str) -> Non
         for product, pointer in zip(products, frame.results, strict=True):
             places[product.result] = pointer
         results = [Result(each, places) for each in products]
-        segments(code, results, frame.part, isa)
+        segments(code, results, frame.part, shared)
 
-    become_kernel(function, isa, sum(map(share, products)), write)
+    become_kernel(function, shared.isa, sum(map(share, products)), write)
 
 
 def share(product: Product) -> int:
@@ -94,9 +105,15 @@ def share(product: Product) -> int:
     return product.rows if alone else ceil(product.rows / BLOCK)
 
 
-def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> None:
+def segments(
+    code: Code, results: Sequence[Result], part: Range, shared: Shared
+) -> None:
     """Products one behind the other, each with what the part has of it."""
     behind = 0
+
+    def write(code: Code, result: Result, part: Range) -> None:
+        writer(result, shared.isa).write(code, part)
+
     for result in results:
         count = share(result.product)
         first, end = (
@@ -105,7 +122,7 @@ def segments(code: Code, results: Sequence[Result], part: Range, isa: str) -> No
         )
         mine = Range(first, end, part.tokens)
         some = code.compare(mine.first, "slt", mine.end)
-        code.when(some, lambda inner: writer(result, isa).write(inner, mine))
+        code.when(some, lambda inner: shared.write(inner, result, mine, write))
         behind += count
 
 

@@ -17,15 +17,21 @@ BLOCK = 16
 class Result:
     """Where the sums of a product go; `places` are the pointers of the function's values."""
 
-    def __init__(self, product: Product, places: Mapping[SSAValue, SSAValue]) -> None:
+    def __init__(
+        self,
+        product: Product,
+        places: Mapping[SSAValue, SSAValue],
+        rows: SSAValue | None = None,
+    ) -> None:
         self.product, self.places = product, places
+        self.rows = product.rows if rows is None else rows
         self.to = places[product.result]
         self.element = element(product.result)
 
     def write(self, code: Code, sums: SSAValue, token: SSAValue, row: SSAValue) -> None:
         """Write 32-bit sums of a token and the rows from `row` on (or of that row alone)."""
         values = self.finished(code, sums, token, row)
-        at = code.plus(code.times(token, self.product.rows), row)
+        at = code.plus(code.times(token, self.rows), row)
         place = code.at(self.to, code.times(at, size_bytes(self.element)))
         if as_vector(values.type) is not None and self.product.rows % BLOCK:
             self.write_some(code, values, place, row)
@@ -42,7 +48,7 @@ class Result:
         lanes = VectorType(i32, [count])
         start = code.splat(code.add(arith.TruncIOp(row, i32)), lanes)
         rows = code.plus(code.lanes(count, lanes), start)
-        limit = code.constant(self.product.rows, lanes)
+        limit = self.limit(code, lanes)
         mask = code.add(
             llvm.ICmpOp(
                 rows, limit, IntegerAttr(llvm.ICmpPredicateFlag.SLT.to_int(), i64)
@@ -52,6 +58,12 @@ class Result:
             values = code.recast(values, VectorType(f32, [count]))
         op = llvm.MaskedStoreOp(values, place, mask, alignment=1)
         code.builder.insert(op)
+
+    def limit(self, code: Code, lanes: VectorType[Attribute]) -> SSAValue:
+        """The number of rows in every lane."""
+        if isinstance(self.rows, int):
+            return code.constant(self.rows, lanes)
+        return code.splat(code.add(arith.TruncIOp(self.rows, i32)), lanes)
 
     def finished(
         self, code: Code, sums: SSAValue, token: SSAValue, row: SSAValue

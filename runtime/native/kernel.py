@@ -18,6 +18,10 @@ KIND = "(!llvm.ptr, i64, i64) -> ()"
 """The type of a kernel: the table of arguments, the first part, the end."""
 
 
+ISA, PARTS = "dfc.isa", "dfc.parts"
+"""Of code the instruction set that it needs; of a kernel what its work is counted in."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A compiled kernel; `parts` is what its work is counted in, 0 for tokens."""
@@ -43,15 +47,14 @@ Kernels = Mapping[str, Kernel]
 
 def load_kernels(module: ModuleOp, cache: ObjectCache | None = None) -> Kernels:
     """Compile the kernels of a module; `ExecutionError` if one needs what this processor lacks."""
-    found: dict[str, FuncOp] = {}
-    for op in module.ops:
-        if isinstance(op, FuncOp) and "dfc.isa" in op.attributes:
-            isa = op.attributes["dfc.isa"]
-            assert isinstance(isa, StringAttr)
-            choose_isa(isa.data)
-            found[op.sym_name.data] = op
-    code = native(plain_text(found.values()), dict.fromkeys(found, KIND), cache)
-    return kernels({name: parts_of(op) for name, op in found.items()}, code)
+    code = [op for op in module.ops if isinstance(op, FuncOp) and ISA in op.attributes]
+    for op in code:
+        isa = op.attributes[ISA]
+        assert isinstance(isa, StringAttr)
+        choose_isa(isa.data)
+    parts = {op.sym_name.data: parts_of(op) for op in code if PARTS in op.attributes}
+    made = native(plain_text(code), dict.fromkeys(parts, KIND), cache)
+    return kernels(parts, made)
 
 
 def kernels(parts: Mapping[str, int], code: Native) -> Kernels:
@@ -64,7 +67,7 @@ def kernels(parts: Mapping[str, int], code: Native) -> Kernels:
 
 def parts_of(function: FuncOp) -> int:
     """What the pass wrote of a kernel's work."""
-    parts = function.attributes["dfc.parts"]
+    parts = function.attributes[PARTS]
     assert isinstance(parts, IntegerAttr)
     return parts.value.data
 

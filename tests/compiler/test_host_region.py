@@ -134,15 +134,21 @@ def test_values_are_those_of_eager(name: str, dtype: torch.dtype, objects: Objec
         check(made, body, rows, weights)
 
 
+def four(x: Tensor, *weights: Tensor) -> list[Tensor]:
+    """Layers whose code is shared: two of whole blocks of rows, two that end within one."""
+    return [linear(x, w) for w in weights]
+
+
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("width", [1, 16, 33, 256])
 def test_every_instruction_set_gives_the_same_bits(
     isa: str, width: int, objects: ObjectCache
 ):
-    weights = two_weights(width, torch.float32)
-    function = traced(two, [width], weights, torch.float32)
+    weights = [ternary_weight(n, width, torch.float32, n) for n in (48, 35, 16, 7)]
+    function = traced(four, [width], weights, torch.float32)
     made = compile_region(function, isa=isa, cache=objects)
     x = torch.randn(9, width, generator=torch.Generator().manual_seed(width))
+    check(made, four, [x], weights)
     first = compile_region(function, isa="portable", cache=objects)
     for got, want in zip(made.run([x], weights), first.run([x], weights), strict=True):
         assert torch.equal(got, want)
