@@ -37,6 +37,10 @@ Dtype = Annotated[
     str | None,
     typer.Option(help="float32, float16 or bfloat16 instead of the model's."),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads; as many as PyTorch's by default."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of random inputs and weights.")]
 
 

@@ -16,6 +16,7 @@ from dfc.cli_options import (
     Seed,
     Set,
     TargetName,
+    Threads,
     check_suffix,
     overrides,
 )
@@ -111,24 +112,59 @@ def run(
     ] = False,
     output: Output = None,
     sets: Set = None,
+    quantize_lm_head: Annotated[
+        bool,
+        typer.Option(
+            "--quantize-lm-head", help="LM head and embedding in int8 (`-t host`)."
+        ),
+    ] = False,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> int:
-    """Compute a model's values on the modelled machine."""
+    """Compute a model's values on the modelled machine; `-t host`: on this one, on the clock."""
     check_suffix(output, ".npz")
+    native = target == "host" and not model.endswith((".mlir", ".dfc"))
+    for name, value in (
+        ("--quantize-lm-head", quantize_lm_head or None),
+        ("--threads", threads),
+    ):
+        if not native and value is not None:
+            raise typer.BadParameter("it is for models on target host", param_hint=name)
+    if native and sets:
+        message = "target host runs on this machine, which has no values to set"
+        raise typer.BadParameter(message, param_hint="--set")
     with progress():
         from dfc.api import asked
         from dfc.running import run_model
 
-        done = run_model(
-            model,
-            target,
-            inputs=inputs,
-            seed=seed,
-            workload=asked(prefill, decode, None, batch),
-            dtype=dtype,
-            check=check,
-            overrides=overrides(sets),
-        )
+        workload = asked(prefill, decode, None, batch)
+        if native:
+            from dfc.host.run import Asked, run_host
+            from dfc.workload import plan
+
+            done = run_host(
+                model,
+                Asked(
+                    workload or plan(),
+                    seed,
+                    dtype,
+                    threads,
+                    quantize_lm_head,
+                    check,
+                    inputs,
+                ),
+            )
+        else:
+            done = run_model(
+                model,
+                target,
+                inputs=inputs,
+                seed=seed,
+                workload=workload,
+                dtype=dtype,
+                check=check,
+                overrides=overrides(sets),
+            )
     if output is not None:
         done.save(output)
     if as_json:

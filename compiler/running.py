@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dfc.check import Check
     from dfc.frontends import Traced
     from dfc.frontends.functions import Argument
+    from dfc.host.check import Check as HostCheck
 
 PROMPT = 16
 """Tokens given to a language model when nothing is asked for; one more is decoded."""
@@ -37,7 +38,7 @@ class Done:
 
     results: dict[str, Array] = field(default_factory=dict[str, Array])
     fallbacks: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    check: "Check | None" = None
+    check: "Check | HostCheck | None" = None
 
     @property
     def passed(self) -> bool:

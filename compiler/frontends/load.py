@@ -61,6 +61,11 @@ def load_model(
         return trace_module(model, zoo_inputs(spec, entry, model))
     if spec.endswith(".mlir"):
         return load_mlir(existing(spec))
+    return trace_exported(exported(spec))
+
+
+def exported(spec: str) -> torch.export.ExportedProgram:
+    """The program of a `.pt2` file; anything else is refused."""
     if spec.endswith(".pt2"):
         return load_exported(existing(spec))
     hint = f"did you mean `zoo:{spec}`?" if spec in zoo.known() else NOT_READ
@@ -216,11 +221,11 @@ def trace_module(
     )
 
 
-def load_exported(path: Path) -> Traced:
+def load_exported(path: Path) -> torch.export.ExportedProgram:
     """A program saved by `torch.export.save`."""
     try:
         with silent(torch.export.__name__):
-            program = torch.export.load(path)
+            return torch.export.load(path)
     except (
         Exception
     ) as error:  # torch raises many kinds for a file that is none of its own
@@ -228,7 +233,6 @@ def load_exported(path: Path) -> Traced:
         raise ModelError(
             f"`{path}` is not a program saved by torch.export: {first}"
         ) from None
-    return trace_exported(program)
 
 
 def trace_exported(program: torch.export.ExportedProgram) -> Traced:
