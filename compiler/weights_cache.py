@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -101,12 +102,13 @@ class WeightsCache(Generic[Value]):
         owner: weakref.ref[WeightsCache[Value]] = weakref.ref(self)
         watch = self.watches.get(place)
         if watch is None:
-            watch = self.watches[place] = Watch(tensor, lambda _: drop(owner, place))
+            gone = partial(drop, owner, place)  # at exit no module's names are left
+            watch = self.watches[place] = Watch(tensor, gone)
             watch.keys = set()
         return watch
 
 
-def drop(owner: weakref.ref[WeightsCache[Value]], place: int) -> None:
+def drop(owner: weakref.ref[WeightsCache[Value]], place: int, _: object = None) -> None:
     """Forget what was made from a tensor that is gone."""
     cache = owner()
     watch = None if cache is None else cache.watches.pop(place, None)
