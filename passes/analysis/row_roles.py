@@ -79,24 +79,15 @@ def find_roles(
     for op in ops:
         finder.visit(op)
     columns, tokens = finder.settle()
-    for dimensions in finder.known.values():
-        check_order(dimensions)
-
-    def by_token(value: SSAValue) -> bool:
-        sizes = shape(value)
-        single = tokens == 1 and (len(sizes) > 1 or sizes == (1,))
-        return finder.has(value, "tokens") or (single and value not in weights)
-
-    def by_column(value: SSAValue) -> bool:
-        single = columns == 1 and len(shape(value)) > 1
-        return finder.has(value, "columns") or single
-
     values = [*arguments, *results]
-    return Roles(
-        columns,
-        frozenset(filter(by_token, values)),
-        frozenset(filter(by_column, values)),
-    )
+    by_token = {value for value in values if finder.has(value, "tokens")}
+    by_column = {value for value in values if finder.has(value, "columns")}
+    if tokens == 1:
+        every = {value for value in values if value not in weights}
+        by_token |= {v for v in every if len(shape(v)) > 1 or shape(v) == (1,)}
+    if columns == 1:
+        by_column |= {value for value in values if len(shape(value)) > 1}
+    return Roles(columns, frozenset(by_token), frozenset(by_column))
 
 
 @dataclass
@@ -110,7 +101,7 @@ class Finder:
         return any(each.root.role == role for each in self.dimensions(value))
 
     def settle(self) -> tuple[int, int]:
-        """Columns and tokens; what has no role yet is what has its size, columns before tokens."""
+        """Columns and tokens, in order; what has no role yet is what has its size, columns before tokens."""
         roots = {each.root: None for dims in self.known.values() for each in dims}
         columns = only({each.size for each in roots if each.role == "columns"})
         tokens = only({each.size for each in roots if each.role == "tokens"})
@@ -120,6 +111,8 @@ class Finder:
                 each.role = "columns" if each.size == columns else "tokens"
                 if each.role == "tokens" and each.size != tokens:
                     raise UnfitError("a dimension is neither tokens nor columns")
+        for dimensions in self.known.values():
+            check_order(dimensions)
         return columns or 1, tokens or 1
 
     def visit(self, op: Operation) -> None:
