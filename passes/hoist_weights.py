@@ -15,7 +15,8 @@ Move what depends on weights alone into the function `@weights`, which runs once
 Fires on every module with arguments marked `dfc.weight`. Work inside a private function moves to
 its callers first, where it depends on arguments that every call gives weights. All entry functions share one
 `@weights`, and equal work in it is done once. Weights stand behind the other arguments, in the
-order of the results. Run again, it moves what has appeared since. The numbers do not change.
+order of the results. Run again, it moves what has appeared since. Bytes that would be unpacked and packed as they were
+are given as they are. The numbers do not change.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -26,8 +27,10 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriteWalker
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from dfc.dialects.canonicalization import ForgetPackOfUnpack
 from dfc.dialects.socket import DIM
 from dfc.passes.analysis.equal_ops import is_pure, op_key, operands_of
 from dfc.passes.analysis.functions import (
@@ -160,6 +163,7 @@ class Weights:
     def finish(self, results: list[SSAValue]) -> None:
         """Return these values, and drop what no longer leads to one."""
         Rewriter.insert_op(ReturnOp(*results), InsertPoint.at_end(self.block))
+        PatternRewriteWalker(ForgetPackOfUnpack()).rewrite_region(self.function.body)
         update_type(self.function)
         erase_unused(op for op in self.block.ops if is_pure(op))
 

@@ -18,7 +18,7 @@ from dfc.runtime.native.memory import ARENA
 
 Model = TypeVar("Model", bound=nn.Module)
 
-ORDERS = {"trits1in2": "interleaved", "trits3in5": "rows", "trits5in8": "rows"}
+ORDERS = {"trits1in2": "interleaved", "trits3in5": "interleaved", "trits5in8": "rows"}
 """The order of a packed layer's bytes by code: that of the host's kernels, where there is one."""
 
 

@@ -70,7 +70,7 @@ def concatenates(
     """Whether packed tiles, one after the other, are the packing of a weight of this shape, edges aside."""
     if tile == whole:
         return True
-    if tile[1] != whole[1] or packing.order.data == "beats":
+    if tile[1] != whole[1] or packing.order.data in ("beats", "quarters"):
         return False
     if packing.order.data == "interleaved":
         return tile[0] % INTERLEAVED_ROWS == 0

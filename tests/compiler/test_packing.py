@@ -112,9 +112,9 @@ class Int8(nn.Module):
 def test_linear_int8_is_its_equation(bias: bool, dtype: torch.dtype):
     layer = Int8(bias, dtype)
     x = torch.randn(5, 40).to(dtype)
-    wide = x.double()
-    s = 127 / wide.abs().amax(1, keepdim=True)
-    want = (wide * s).round() @ layer.weight.double().t() / s * layer.scale
+    s = 127 / x.float().abs().amax(1, keepdim=True)
+    q = (x.float() * s).round().double()
+    want = q @ layer.weight.double().t() / s.double() * layer.scale
     if layer.bias is not None:
         want = want + layer.bias
     found = layer(x)
@@ -296,6 +296,20 @@ def test_a_packed_layer_on_a_machine_is_packed_again_for_it():
     (weights, *_) = program.module("tiled").ops
     names = [op.name for op in weights.walk()]
     assert {"ternary.unpack", "ternary.pack"} <= set(names)
+    with torch.no_grad():
+        torch.testing.assert_close(program(x), model(x), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("code", ["trits1in2", "trits3in5"])
+def test_the_host_uses_packed_bytes_where_they_stand(code: str):
+    layer = nn.Linear(40, 24)
+    layer.weight.data = random_trits(8, 24, 40).float()
+    model, x = dfc.pack(layer, code), torch.randn(3, 40)
+    packing = f"{code}, order = interleaved"
+    overrides = {"unit.product.packing": packing}
+    program = dfc.compile(model, (x,), target="host", overrides=overrides)
+    (weights, *_) = program.module("tiled").ops
+    assert [op.name for op in weights.body.block.ops] == ["func.return"]
     with torch.no_grad():
         torch.testing.assert_close(program(x), model(x), rtol=1e-6, atol=1e-5)
 

@@ -58,6 +58,8 @@ def test_names_that_functions_have_get_a_number():
         ("trits1in2", "interleaved", (32, 64), (90, 64), True),
         ("trits1in2", "interleaved", (8, 64), (16, 64), False),  # rows are padded
         ("trits1in2", "interleaved", (16, 32), (16, 64), False),  # columns are cut
+        ("trits3in5", "interleaved", (32, 24), (90, 24), True),
+        ("trits1in2", "quarters", (4, 4), (8, 4), False),  # of the whole's quarters
         ("trits1in2", "rows", (3, 4), (9, 4), True),
         ("trits1in2", "rows", (3, 3), (9, 3), False),  # a tile ends within a byte
         ("trits5in8", "rows", (2, 5), (8, 5), True),

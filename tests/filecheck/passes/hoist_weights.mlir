@@ -81,3 +81,18 @@ func.func private @layer(%w: tensor<16x16xf32>) -> tensor<f32> {
   %t, %c = ternary.ternarize %w : tensor<16x16xf32> -> (tensor<16x16x!ternary.trit>, tensor<f32>)
   func.return %c : tensor<f32>
 }
+
+// -----
+
+// Bytes in the packing that is wanted are the result themselves; in another order they are packed again.
+// CHECK-LABEL: func.func @weights
+// CHECK-SAME:      (%p: tensor<1x64xi8> {dfc.weight = "up"})
+// CHECK-NEXT:    [[W:%[a-z0-9_]+]] = ternary.unpack %p
+// CHECK-NEXT:    [[R:%[a-z0-9_]+]] = ternary.pack [[W]] {{.*}}order = rows
+// CHECK-NEXT:    func.return %p, [[R]]
+func.func @packed(%p: tensor<1x64xi8> {dfc.weight = "up"}) -> (tensor<1x64xi8>, tensor<1x64xi8>) {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits1in2, order = quarters>} : tensor<1x64xi8> -> tensor<16x16x!ternary.trit>
+  %s = ternary.pack %w {packing = #ternary.packing<trits1in2, order = quarters>, tile = array<i64: 16, 16>} : tensor<16x16x!ternary.trit> -> tensor<1x64xi8>
+  %r = ternary.pack %w {packing = #ternary.packing<trits1in2, order = rows>, tile = array<i64: 16, 16>} : tensor<16x16x!ternary.trit> -> tensor<1x64xi8>
+  func.return %s, %r : tensor<1x64xi8>, tensor<1x64xi8>
+}
