@@ -83,14 +83,25 @@ def object_of(engine: Any) -> bytes:
 
 def compiled(text: str, functions: Mapping[str, str]) -> Native:
     """Compile now."""
-    from torch_mlir.execution_engine import ExecutionEngine
+    return generated(to_llvm(text, functions), len(functions))
+
+
+def to_llvm(text: str, functions: Mapping[str, str]) -> Any:
+    """The functions, and one that tells where they are, in LLVM's dialect."""
     from torch_mlir.passmanager import PassManager
 
     module = parse_mlir("\n".join([text, *table_of(functions)]))
     manager = PassManager.parse(f"builtin.module({TO_LLVM})", mlir_context())
     manager.run(module.operation)
+    return module
+
+
+def generated(module: Any, count: int) -> Native:
+    """Machine code by LLVM."""
+    from torch_mlir.execution_engine import ExecutionEngine
+
     engine = ExecutionEngine(module, opt_level=0)
-    return Native(addresses_in(engine, len(functions)), engine)
+    return Native(addresses_in(engine, count), engine)
 
 
 def table_of(functions: Mapping[str, str]) -> list[str]:
