@@ -19,12 +19,12 @@ Turn a program of rows, such as a norm and the quantisation behind it, into vect
 
 Fires on a function of `linalg.generic` (element by element, or folds of the last dimension), `linalg.fill`,
 `ternary.quantize`, constants, and reshapes that add or drop dimensions of size 1, over rows `[T, k]` or `[1, T, k]`,
-numbers per token, vectors of `k` and single numbers; every result is a row or a number for each token. Any other
-function is left alone, as is one whose arguments are all weights. The table of arguments is that of
+numbers per token, vectors of `k` and single numbers, told apart by their use; every result is a row or a number for
+each token. Any other function is left alone, as is one whose arguments are all weights or one with more dimensions. The table of arguments is that of
 `convert-ternary-to-vector`; a part is a token; rows of int8 have their columns rounded up to 16, padded with zeros.
 
 Folds that do not depend on one another share a loop over the columns. What a later loop needs is computed
-again where that is cheap, and kept on the stack where it is not. f16 and bf16 are computed in f32 and rounded
+again where that is cheap, and kept on the stack (up to 128 KiB) where it is not. f16 and bf16 are computed in f32 and rounded
 after each op, as the interpreter does: element by element the values are equal to the bit, but for `exp`, `log`, `tanh` and
 `erf`, which are polynomials within a few units in the last place. Folds are gathered in f32 in another order.
 No intrinsic of an instruction set and no library is used; `isa` is only recorded.

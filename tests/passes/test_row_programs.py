@@ -286,9 +286,14 @@ def test_rows_are_told_from_tokens_where_the_sizes_are_alike(columns: int, token
     np.testing.assert_array_equal(found[1], inputs[2])
 
 
-@pytest.mark.parametrize("columns", [35, 144])
-def test_kept_rows_take_the_place_of_those_that_are_read_no_more(columns: int):
-    """`a` is read last in the loop that makes `c`; `b` is read in the loop behind."""
+@pytest.mark.parametrize(
+    ("columns", "kept", "room"),
+    [(35, 3, 2), (144, 3, 2), (20_001, 2, 1), (40_000, 0, 0)],
+)
+def test_kept_rows_take_the_place_of_those_that_are_read_no_more(
+    columns: int, kept: int, room: int
+):
+    """`a` is read last in the loop that makes `c`, `b` in the loop behind; wide rows are computed again."""
     x, y = Value("%x", "tk", "f32"), Value("%y", "tk", "f32")
     program = Program(0)
     program.columns, program.arguments, program.ops = columns, [x, y], []
@@ -314,7 +319,7 @@ def test_kept_rows_take_the_place_of_those_that_are_read_no_more(columns: int):
     program.results = [add("tk", [end, b], "%r = arith.subf %a0, %a1 : f32")]
     found = plan(row_program(function(parse(program.text(16)), "f")))
     places = [place for place in found.places.values() if isinstance(place, int)]
-    assert (len(places), len(set(places))) == (3, 2)
+    assert (len(places), len(set(places))) == (kept, room)
     inputs = program.inputs(4)
     rows = call_rows(row_kernel(program.text), program.text, inputs, 4)
     expected = interpreted(program.text, inputs, 4)
