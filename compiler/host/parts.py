@@ -18,8 +18,8 @@ from torch.autograd.profiler import profile
 from dfc.host.compiled import Compiled
 from dfc.host.operators import REGIONS
 
-ATTENTION = "scaled_dot_product"
-"""What the names of PyTorch's attention operators hold; they call each other, the outermost counts."""
+ATTENTION = ("scaled_dot_product", "dfc::host_sdpa")
+"""What the names of attention operators hold; they call each other, the outermost counts."""
 
 STEPS = 5
 """Steps that are looked at."""
@@ -120,7 +120,7 @@ def of_regions(calls: Sequence[tuple[Compiled, float]]) -> list[Part]:
 
 def of_pytorch(events: Sequence[Any], cache_bytes: int, head: Tensor) -> list[Part]:
     """Attention and the LM head, where PyTorch runs them, from a profile."""
-    attention = [e for e in events if ATTENTION in e.name and not inside(e)]
+    attention = [e for e in events if is_attention(e) and not inside(e)]
     products = [e for e in events if is_head(e, tuple(head.shape))]
     parts: list[Part] = []
     for name, found, bytes_ in (
@@ -133,9 +133,15 @@ def of_pytorch(events: Sequence[Any], cache_bytes: int, head: Tensor) -> list[Pa
     return parts
 
 
+def is_attention(event: Any) -> bool:
+    """Whether an operator is attention."""
+    return any(word in event.name for word in ATTENTION)
+
+
 def inside(event: Any) -> bool:
-    """Whether an operator was called by one of the same kind."""
-    return event.cpu_parent is not None and ATTENTION in event.cpu_parent.name
+    """Whether an operator was called by attention."""
+    parent = event.cpu_parent
+    return parent is not None and (is_attention(parent) or inside(parent))
 
 
 def is_head(event: Any, sizes: tuple[int, ...]) -> bool:
