@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # `make test` is what runs this file.
 LEFT_OUT = "make test"
 # Those that trace a model of full size or run one at every level.
-SLOW = ("make demo", "dfc simulate", "--check")
+SLOW = ("make demo", "dfc simulate", "--check", "-t host")
 
 
 def blocks(language: str) -> list[str]:
