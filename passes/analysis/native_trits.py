@@ -15,6 +15,9 @@ from dfc.passes.analysis.native_trit_codes import PACKED_BYTES, decoded
 DIGITS = FIELDS[:3]
 """Trits of a code: columns 4f … 4f + 3 of a block are digit f."""
 
+AT_ONCE = 2
+"""Blocks of columns in a round with one token, each with sums of its own: one waits less for the other."""
+
 COLUMNS = 4 * len(DIGITS)
 """Columns of a block."""
 
@@ -40,6 +43,7 @@ class TritProduct(BlockProduct):
         start = code.at(self.w, code.times(block, self.sets * PACKED_BYTES))
         alone = isinstance(self.isa, Avx512Vnni) and len(tokens) == 1
         count = len(FIELDS) if alone else len(tokens) * self.vectors
+        at_once = AT_ONCE if alone else 1
 
         def step(
             inner: Code, at: SSAValue, totals: Sequence[SSAValue], last: bool
@@ -58,14 +62,22 @@ class TritProduct(BlockProduct):
                 for total, pair in zip(totals, pairs, strict=True)
             ]
 
-        last = code.word(self.sets - 1)
-        totals = code.loop(
-            (code.word(0), last),
-            1,
-            [code.constant(0, self.isa.words)] * count,
-            lambda inner, at, carried: step(inner, at, carried, False),
-        )
-        totals = step(code, last, totals, True)
+        def steps(
+            inner: Code, at: SSAValue, carried: Sequence[SSAValue]
+        ) -> list[SSAValue]:
+            found: list[SSAValue] = []
+            for number in range(len(carried) // count):
+                own = carried[number * count : (number + 1) * count]
+                found += step(inner, inner.plus(at, number), own, False)
+            return found
+
+        whole = (self.sets - 1) // at_once * at_once
+        carried = [code.constant(0, self.isa.words)] * (count * at_once)
+        bounds = (code.word(0), code.word(whole))
+        carried = code.loop(bounds, at_once, carried, steps)
+        totals = [sum_of(code, carried[at::count]) for at in range(count)]
+        for at in range(whole, self.sets):
+            totals = step(code, code.word(at), totals, at == self.sets - 1)
         return [brought_down(code, totals)] if alone else totals
 
     def in_fields(
@@ -82,3 +94,11 @@ class TritProduct(BlockProduct):
             masked = code.bits(block, 3 << 2 * field)
             found[field] = self.isa.dot(code, found[field], masked, activations)
         return found
+
+
+def sum_of(code: Code, values: Sequence[SSAValue]) -> SSAValue:
+    """The sum of some vectors."""
+    total, *others = values
+    for each in others:
+        total = code.plus(total, each)
+    return total

@@ -214,9 +214,9 @@ func.func @accumulating(%q: tensor<5x16xi8>, %p: tensor<64xi8>, %c: tensor<5x16x
 // VBMI:          scf.yield
 // VBMI-NOT:      llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
 // VBMI:          llvm.load %{{[0-9]+}} {alignment = 1 : i64} : !llvm.ptr -> i64
-func.func @trits(%q: tensor<5x43xi8>, %p: tensor<160xi8>) -> tensor<5x16xi32> {
-  %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = interleaved>} : tensor<160xi8> -> tensor<16x43x!ternary.trit>
-  %a = ternary.matmul %q, %w : (tensor<5x43xi8>, tensor<16x43x!ternary.trit>) -> tensor<5x16xi32>
+func.func @trits(%q: tensor<5x60xi8>, %p: tensor<200xi8>) -> tensor<5x16xi32> {
+  %w = ternary.unpack %p {packing = #ternary.packing<trits3in5, order = interleaved>} : tensor<200xi8> -> tensor<16x60x!ternary.trit>
+  %a = ternary.matmul %q, %w : (tensor<5x60xi8>, tensor<16x60x!ternary.trit>) -> tensor<5x16xi32>
   func.return %a : tensor<5x16xi32>
 }
 
