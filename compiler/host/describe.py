@@ -77,6 +77,7 @@ cycles_per_element.default = {row}
 kind = "op-library"
 data_tier = "ddr"
 overhead_ns = {operator}
+attention_ns = {attention}
 {library}
 [tier.cache]
 memory = "sram"
@@ -173,6 +174,10 @@ def engine(times: Times, threads: int) -> Mapping[str, str]:
         ),
         "operator": fitted(
             times.operator * 1e9, f"a product of 16 numbers, {us(times.operator)}"
+        ),
+        "attention": fitted(
+            times.attention * 1e9,
+            f"attention of one row over {SMALL // 2 + 1} keys, and the writes of a key and a value, {us(times.attention)}",
         ),
         "read": fitted(
             reads.best / 1e9,

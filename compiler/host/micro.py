@@ -25,6 +25,7 @@ from dfc.driver import new_context, parse_module
 from dfc.frontends import ops
 from dfc.frontends.functions import Argument, Function
 from dfc.frontends.trace import decompositions
+from dfc.host.attention import host_kv_write, host_sdpa
 from dfc.host.micro_text import NORM, PRODUCT
 from dfc.host.region import compile_region
 from dfc.passes.convert_rows_to_vector import ConvertRowsToVectorPass
@@ -79,6 +80,7 @@ class Times:
     call: float
     library: dict[str, Library]
     operator: float
+    attention: float
 
 
 class Clock:
@@ -120,6 +122,7 @@ def measure(threads: int, isa: str) -> Times:
         call=calls(clock, isa),
         library={name: library(clock, dtype) for name, dtype in DTYPES.items()},
         operator=elementwise(clock, torch.bfloat16, (1, 16)),
+        attention=attention(clock),
         reads=Bandwidth(tuple(clock.reads)),
     )
 
@@ -175,16 +178,30 @@ def norms(clock: Clock, isa: str, tokens: int, columns: int) -> float:
 
 
 def calls(clock: Clock, isa: str) -> float:
-    """Seconds of a kernel's call: a region of two layers so small that they do nothing, by its kernels."""
-    weights = [torch.eye(SMALL, dtype=torch.bfloat16) for _ in range(2)]
+    """Seconds of a kernel's call: a region of four layers so small that they do nothing, by its kernels."""
+    weights = [torch.eye(SMALL, dtype=torch.bfloat16) for _ in range(4)]
     region = compile_region(small_region(weights), isa=isa)
     rows = [torch.ones(1, SMALL, dtype=torch.bfloat16)]
     whole = clock.seconds(lambda: region.run(rows, weights))
     return whole / len(region.plan.steps)
 
 
+def attention(clock: Clock) -> float:
+    """Seconds of an attention's call and of the writes of its keys and values; they are so few that they take no time."""
+    q = torch.ones(1, 4, 1, SMALL, dtype=torch.bfloat16)
+    keys, values = (torch.ones(1, 1, SMALL, SMALL, dtype=q.dtype) for _ in range(2))
+    position = torch.tensor(SMALL // 2)
+
+    def call() -> None:
+        for cache in (keys, values):
+            host_kv_write(cache, q[:, :1], position)
+        host_sdpa(q, keys, values, position, None, True, None, None)
+
+    return clock.seconds(call)
+
+
 def small_region(weights: Sequence[Tensor]) -> Function:
-    """Two ternary layers and a ReLU between them, as a function of rows and weights."""
+    """Ternary layers and a ReLU in front of each, as a function of rows and weights."""
 
     def body(x: Tensor, *weights: Tensor) -> tuple[Tensor]:
         for weight in weights:

@@ -22,6 +22,7 @@ FASTER_WHEN_LARGER = {
 }
 FASTER_WHEN_SMALLER = {
     *("latency_ns", "overhead_ns", "row_cycle_ns", "launch_cycles", "copy_cycles"),
+    "attention_ns",
     *("overhead_cycles", "build_cycles", "step_cycles", "head_iteration_cycles"),
     *("update_cycles", "exponential_cycles", "key_fill_cycles", "value_fill_cycles"),
     *("cycles_per_step", "cycles_per_element", "cycles_per_beat", "configure_cycles"),
@@ -30,7 +31,7 @@ AT_MOST_ONE = {"efficiency", "port_efficiency"}
 IN_THE_IR = {"latency_cycles", "interval_cycles", "lanes", "stages"}
 """Of a fabric these are written into the graph when it is lowered."""
 REAL_RATES = {"gb_per_s", "gmac_per_s", "gelement_per_s", "one_row_gmac_per_s"}
-REAL_TIMES = {"latency_ns", "overhead_ns", "row_cycle_ns"}
+REAL_TIMES = {"latency_ns", "overhead_ns", "row_cycle_ns", "attention_ns"}
 IN_TICKS = {"launch_cycles", "copy_cycles", "configure_cycles"}
 """Costs in ticks of the target's clock, whatever the clock of the unit."""
 

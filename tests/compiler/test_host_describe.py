@@ -35,6 +35,7 @@ TIMES = Times(
         for n, kind in enumerate(("f32", "bf16", "f16"), 1)
     },
     operator=OPERATOR,
+    attention=40e-6,
 )
 MACHINE = Machine("a processor", memory=8 << 30, cache=32 << 20)
 
@@ -72,6 +73,7 @@ def test_pytorch_has_rates_of_each_dtype(target: Target):
     unit = target.unit["torch"]
     assert isinstance(unit, OpLibrary)
     assert value(unit.overhead_ns) == 2000
+    assert value(unit.attention_ns) == 40000
     for n, rates in ((1, unit), (2, unit.dtype["bf16"]), (3, unit.dtype["f16"])):
         assert value(rates.gmac_per_s) == pytest.approx(100 * n, rel=1e-3)
         assert value(rates.one_row_gmac_per_s) == pytest.approx(10 * n, rel=1e-3)
@@ -109,9 +111,7 @@ def test_the_last_cache_is_the_largest(tmp_path: Path):
     assert last_cache(tmp_path / "none") == 1 << 20
 
 
-def test_the_command_writes_a_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_command_writes_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sizes = {"FILL": 1 << 20, "COLUMNS": 256, "ROWS": 512}
     for name, small in {**sizes, "ROUNDS": 1, "ROUND": 1e-4}.items():
         monkeypatch.setattr(micro, name, small)

@@ -132,6 +132,25 @@ def test_a_librarys_operands_go_through_their_memory():
     assert found.cycles == 5000 + 2 * (2 * 64 + 64 * 640 + 2 * 640) * 10
 
 
+ATTENTION = "%y = attention.sdpa %q, %k, %v {causal} : tensor<1x2x8x64xbf16>, tensor<1x1x8x64xbf16>, tensor<1x1x8x64xbf16> -> tensor<1x2x8x64xbf16>"
+
+
+def test_a_mask_saves_a_librarys_attention_nothing():
+    kinds = "%q: tensor<1x2x8x64xbf16>, %k: tensor<1x1x8x64xbf16>, %v: tensor<1x1x8x64xbf16>"
+    found = terms(
+        cost(
+            host(**{"unit.torch.attention_ns": 7000}),
+            "torch",
+            body_of(kinds, ATTENTION),
+        )
+    )
+    # two products of 2 heads x 8 rows x 8 keys x 64 at 200 a ns
+    assert found["matmul"] == pytest.approx(2 * 2 * 8 * 8 * 64 / 200, abs=1)
+    # four functions of each pair and a division of each result, at 4 a ns
+    assert found["elementwise"] == pytest.approx((4 * 128 + 2 * 8 * 64) / 4, abs=1)
+    assert found["overhead"] == 7000
+
+
 def test_a_library_has_no_ternary_op():
     unit, access = host().unit["torch"], Access(host(), "torch", ())
     ops = product(2, 16, 16)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict, Field
 from xdsl.ir import Operation
 
+from dfc.dialects.attention import SdpaOp
 from dfc.runtime.machine.access import Access
 from dfc.runtime.machine.cost import Part
 from dfc.runtime.machine.energies import Energies
@@ -13,7 +14,7 @@ from dfc.runtime.machine.names import DtypeName
 from dfc.runtime.machine.number import NONE, Amount, Anything, Number, Rate
 from dfc.runtime.machine.structure import contraction_of
 from dfc.runtime.machine.units.base import Effort, Unit, work_energy
-from dfc.runtime.machine.work import Controls, is_free, work_of
+from dfc.runtime.machine.work import Controls, Work, is_free, span_of, work_of
 
 
 class LibraryDtype(BaseModel):
@@ -35,6 +36,9 @@ class OpLibrary(Unit):
     10^9 a second, one op after the other and behind the calls. A product with one row on a side, which reads its matrix for
     that row alone, has a rate of its own, `one_row_gmac_per_s`. The operands' bytes go through the
     channels of `data_tier` beside the compute; the longer of the two sets the time.
+
+    Attention takes `attention_ns` for its call and the writes of its cache, and multiplies all rows by
+    all keys that are filled: a mask hides what it takes no less time to compute.
     """
 
     gmac_per_s: Rate
@@ -44,6 +48,7 @@ class OpLibrary(Unit):
         default_factory=dict[str, LibraryDtype]
     )
     overhead_ns: Amount = NONE
+    attention_ns: Amount = NONE
     pj_per_mac: Amount | None = None
     pj_per_element: Amount | None = None
 
@@ -59,13 +64,12 @@ class OpLibrary(Unit):
     ) -> Effort:
         work = [op for op in ops if not is_free(op)]
         second = access.cycles_per_second
-        calls = len(work) * self.overhead_ns.exact * second / 10**9
-        before = (Part(calls, "overhead", (self.overhead_ns,)),) if calls else ()
+        before = tuple(self._calls(work, second))
         parts: list[Part] = []
         energy = 0.0
         given = (self.pj_per_mac, self.pj_per_element)
         for op in work:
-            found = work_of(op, controls)
+            found = _library_work(op, controls)
             for kind, count in found.macs.items():
                 rate = self._product_rate(op, kind)
                 parts.append(_part(count, rate, "matmul", second))
@@ -74,6 +78,17 @@ class OpLibrary(Unit):
                 parts.append(_part(count, rate, "elementwise", second))
             energy += work_energy(found, *given, access.target.energies)
         return Effort(tuple(parts), energy, before=before)
+
+    def _calls(
+        self, work: Sequence[Operation], cycles_per_second: Fraction
+    ) -> Iterable[Part]:
+        """What the calls take."""
+        attention = sum(isinstance(op, SdpaOp) for op in work)
+        others = len(work) - attention
+        for count, each in ((attention, self.attention_ns), (others, self.overhead_ns)):
+            ticks = count * each.exact * cycles_per_second / 10**9
+            if ticks:
+                yield Part(ticks, "overhead", (each,))
 
     def _product_rate(self, op: Operation, kind: str) -> Rate:
         """The rate of a product: its own where a side has one row."""
@@ -97,6 +112,21 @@ class OpLibrary(Unit):
             yield f"pj_per_mac ({name})", self.pj_per_mac, energies.mac(name)
             key = f"pj_per_element ({name} add)"
             yield key, self.pj_per_element, energies.element("add", name)
+
+
+def _library_work(op: Operation, controls: Controls) -> Work:
+    """What the library computes of an op: of attention every filled key for every row."""
+    work = work_of(op, controls)
+    if not isinstance(op, SdpaOp):
+        return work
+    span = span_of(op, controls)
+    share = Fraction(span.rows * span.length, span.pairs)
+    macs = {kind: int(count * share) for kind, count in work.macs.items()}
+    elements = {
+        key: count if key[0] == "divide" else int(count * share)
+        for key, count in work.elements.items()
+    }
+    return Work(macs, elements)
 
 
 def _part(count: int, rate: Rate, what: str, cycles_per_second: Fraction) -> Part:
