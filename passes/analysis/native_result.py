@@ -1,6 +1,7 @@
 """What becomes of exact sums: written as they are, or dequantised first; of one row, or of a vector of rows."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from xdsl.dialects import arith, llvm
 from xdsl.dialects.builtin import AnyFloat, IntegerAttr, VectorType, f32, i32, i64
@@ -101,6 +102,7 @@ def like(value: SSAValue, kind: Attribute) -> Attribute:
     return kind_like(value.type, kind)
 
 
+@cache
 def kind_like(type_: Attribute, kind: Attribute) -> Attribute:
     """A scalar or vector type with another element."""
     vector = as_vector(type_)

@@ -75,7 +75,8 @@ class Values:
         if self.outer is not None and level(node) < self.level:
             return self.outer.spread(node)
         if node not in self.spreads:
-            lanes = VectorType(working(node.kind), [BLOCK])
+            lanes = as_vector(kind_like(VECTOR, working(node.kind)))
+            assert lanes is not None
             self.spreads[node] = self.code.splat(self.get(node), lanes)
         return self.spreads[node]
 
