@@ -152,19 +152,6 @@ def test_weights_that_are_freed_while_others_run() -> None:
     in_threads(3, come_and_go, calls=4)
 
 
-def test_what_was_prepared_goes_with_the_weights() -> None:
-    earlier = set(compiled_module.COMPILED.values())
-    made = Made(0, 80, 144)
-    (region,) = set(compiled_module.COMPILED.values()) - earlier
-    groups = region.code.weights.groups
-    assert groups
-    assert all(group.cache.entries for group in groups)
-    del made
-    torch._dynamo.reset()
-    gc.collect()
-    assert not any(group.cache.entries for group in groups)
-
-
 def test_an_exception_in_the_middle_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
