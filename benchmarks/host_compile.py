@@ -41,7 +41,6 @@ LIMIT, FOUND, TIMES = 0.5, 0.05, 2
 LLVM = "LLVM: machine code"
 
 STEPS: list[tuple[Any, str, str | Callable[..., str]]] = [
-    (code, "run_passes", "outlining the kernels"),
     (code, "apply", lambda one, *_: f"running {one.name}"),
     (kernel, "plain_text", "writing the code as text"),
     (jit, "to_llvm", "MLIR: reading, lowering"),
@@ -117,6 +116,7 @@ def make(modules: list[tuple[Any, Sequence[str]]], folder: Path) -> dict[str, fl
     seconds: dict[str, float] = defaultdict(float)
     isa, cache = choose_isa(), ObjectCache(folder)
     for label in ("all", "from the cache"):
+        code.MADE.clear()
         start = time.process_time()
         with timing(seconds):
             for module, passes in modules:

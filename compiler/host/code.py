@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
+from xdsl.passes import ModulePass
 
 import dfc.dialects
 import dfc.passes
 import dfc.runtime
 from dfc.diagnostics import place
-from dfc.driver import apply, new_context, parse_passes, run_passes
+from dfc.driver import apply, new_context, parse_passes
 from dfc.errors import DfcError
 from dfc.host.plan import Plan, from_json, plan_of
 from dfc.levels import for_processor
@@ -21,7 +23,13 @@ from dfc.passes.analysis.functions import WEIGHTS, functions, is_private
 from dfc.passes.outline_kernels import OutlineKernelsPass
 from dfc.runtime.native.cache import ObjectCache, key_of
 from dfc.runtime.native.jit import build
-from dfc.runtime.native.kernel import Kernels, from_bytes, load_kernels, to_bytes
+from dfc.runtime.native.kernel import (
+    Kernel,
+    Kernels,
+    from_bytes,
+    load_kernels,
+    to_bytes,
+)
 from dfc.runtime.plain_text import plain_text
 
 
@@ -64,21 +72,46 @@ def sources() -> str:
     return key_of(*(file.read_text() for file in files))
 
 
+MADE: dict[str, Kernel] = {}
+"""The kernels that this process has compiled, by their IR: regions of one model have many in common."""
+
+
 def compiled(module: ModuleOp, passes: Sequence[str], isa: str) -> tuple[Plan, Kernels]:
-    """Outline the kernels, which changes nothing of the module itself, and make code of each."""
+    """Outline the kernels, which changes nothing of the module itself, and make code of those that are new."""
     outlined, context = module.clone(), new_context()
     _, *convert = parse_passes(",".join(passes))
-    run_passes([OutlineKernelsPass()], outlined, context)
+    apply(OutlineKernelsPass(), outlined, context)
     every = functions(outlined)
     plan = plan_of(next(f for f in every if is_entry(f)), every)
     called = {step.kernel for step in plan.steps}
-    kernels = [f for f in every if f.sym_name.data in called]
-    native = ModuleOp([function.clone() for function in kernels])
-    for one in convert:  # what they make is verified when MLIR reads it
-        apply(for_processor(one, isa), native, context)
-    for function in functions(native):
+    found = {f: key_of(nameless(f), *passes, isa) for f in every if name(f) in called}
+    new = {key: function for function, key in found.items() if key not in MADE}
+    if new:
+        made = native([f.clone() for f in new.values()], convert, context, isa)
+        MADE.update({key: made[name(function)] for key, function in new.items()})
+    return plan, {name(function): MADE[key] for function, key in found.items()}
+
+
+def native(
+    kernels: Sequence[FuncOp], passes: Sequence[ModulePass], context: Context, isa: str
+) -> Kernels:
+    """Kernels of functions, which go into one module."""
+    module = ModuleOp(list(kernels))
+    for one in passes:  # what they make is verified when MLIR reads it
+        apply(for_processor(one, isa), module, context)
+    for function in functions(module):
         refuse_unless_code(function)
-    return plan, load_kernels(native)
+    return load_kernels(module)
+
+
+def name(function: FuncOp) -> str:
+    """The name of a function."""
+    return function.sym_name.data
+
+
+def nameless(function: FuncOp) -> str:
+    """The text of a function without its name."""
+    return plain_text([function]).replace(f'"{name(function)}"', "", 1)
 
 
 def is_entry(function: FuncOp) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
@@ -43,6 +44,14 @@ class Kernel:
 
 
 Kernels = Mapping[str, Kernel]
+"""Kernels by the names that they are called by; a kernel's own is that of its function."""
+
+
+class Held(NamedTuple):
+    """An object in a file: its bytes; by the name of each kernel its function's and its parts."""
+
+    size: int
+    names: Mapping[str, Sequence[Any]]
 
 
 def load_kernels(module: ModuleOp, cache: ObjectCache | None = None) -> Kernels:
@@ -73,20 +82,37 @@ def parts_of(function: FuncOp) -> int:
 
 
 def to_bytes(made: Kernels, note: str = "") -> bytes:
-    """Compiled kernels of one module and a note as `from_bytes` reads them; empty where the code cannot be had."""
-    code = next((object_of(each.code.holder) for each in made.values()), b"")
-    head = {"parts": {name: each.parts for name, each in made.items()}, "note": note}
-    line = json.dumps(head).encode() + b"\n"
-    return line + code if code else b""
+    """Compiled kernels and a note as `from_bytes` reads them; empty where the code cannot be had."""
+    codes = {id(each.code): each.code for each in made.values()}
+    objects = {number: object_of(code.holder) for number, code in codes.items()}
+    if not all(objects.values()):
+        return b""
+    held = [
+        Held(
+            len(data),
+            {n: [k.name, k.parts] for n, k in made.items() if id(k.code) == at},
+        )
+        for at, data in objects.items()
+    ]
+    line = json.dumps({"held": held, "note": note}).encode() + b"\n"
+    return line + b"".join(objects.values())
 
 
 def from_bytes(data: bytes) -> tuple[Kernels, str] | None:
     """Kernels from an earlier process, and the note beside them; None where this process cannot load them."""
-    line, _, code = data.partition(b"\n")
+    line, _, rest = data.partition(b"\n")
     try:
         head = json.loads(line)
-        parts, note = head["parts"], head["note"]
-    except (ValueError, KeyError):
+        held, note = [Held(*each) for each in head["held"]], head["note"]
+    except (ValueError, KeyError, TypeError):
         return None
-    found = kept(code, parts)
-    return None if found is None else (kernels(parts, found), note)
+    found: dict[str, Kernel] = {}
+    for size, names in held:
+        parts = {symbol: count for symbol, count in names.values()}
+        code = kept(rest[:size], parts)
+        if code is None:
+            return None
+        loaded = kernels(parts, code)
+        found |= {name: loaded[symbol] for name, (symbol, _) in names.items()}
+        rest = rest[size:]
+    return found, note
