@@ -15,16 +15,10 @@ from torch.nn import functional
 
 from dfc.frontends import ops
 from dfc.frontends.functions import module_path, plain_path
+from dfc.frontends.int8 import quantize_rows
 from dfc.host.graph import callee, value
 from dfc.host.operators import LIBRARY
-from dfc.runtime.native.memory import huge_bytes
 from dfc.weights_cache import WeightsCache
-
-ROWS = 4096
-"""Rows that stand as float32 at once."""
-
-TINY = 1e-30
-"""The smallest absmax of a row that is divided by."""
 
 CACHES = {
     freeze: WeightsCache[tuple[Tensor, Tensor]](freeze) for freeze in (False, True)
@@ -37,20 +31,6 @@ LIBRARY.define("int8_embedding(Tensor ids, Tensor weight, bool freeze) -> Tensor
 def int8_rows(weight: Tensor, freeze: bool) -> tuple[Tensor, Tensor]:
     """The int8 rows (V x K, in huge pages) and the scales (V, float32) of a float weight."""
     return CACHES[freeze].get([weight], lambda: quantize_rows(weight))
-
-
-def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest int8 rows of a weight, its largest element being 127 times the scale."""
-    weight = weight.detach()
-    count, length = weight.shape
-    data = torch.from_numpy(huge_bytes(count * length)).view(torch.int8)
-    rows, scales = data.view(count, length), torch.empty(count)
-    for start in range(0, count, ROWS):
-        part = weight[start : start + ROWS].float()
-        scale = part.abs().amax(dim=1).clamp(min=TINY) / ops.LEVELS
-        rows[start : start + ROWS] = (part / scale[:, None]).round()
-        scales[start : start + ROWS] = scale
-    return rows, scales
 
 
 def int8_embedding(ids: Tensor, weight: Tensor, freeze: bool) -> Tensor:

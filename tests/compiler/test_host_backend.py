@@ -337,6 +337,17 @@ def test_the_lm_head_and_its_embedding_in_int8(ids: Tensor):
     )
 
 
+@pytest.mark.parametrize("head", [False, True])
+@torch.no_grad()
+def test_packed_models(head: bool, ids: Tensor):
+    model = dfc.pack(language_model(tie_word_embeddings=True), quantize_lm_head=head)
+    got, want = (steps(f, model, ids, (4, 1)) for f in (compiled(model), model))
+    for one, other in zip(got, want, strict=True):
+        assert off(one, other) < FLIPS
+    graph = only_graph()
+    assert (graph.calls, graph.fallbacks) == (3 + head, [])
+
+
 @torch.no_grad()
 def test_an_lm_head_that_cannot_be_lowered_stays_as_it_was(
     monkeypatch: pytest.MonkeyPatch, ids: Tensor
