@@ -158,6 +158,9 @@ def criteria(
 def verdict(found: Sequence[Measured], threads: int, load: float) -> None:
     """Say of each criterion whether it is met, or why there is nothing to say."""
     rows = criteria(found, threads)
+    if not rows:
+        print("\nno verdict: none of the layers measured counts")
+        return
     columns = ["", "wanted", "all layers", "worst layer"]
     uneven = [each.shape.name for each in found if each.reads.spread > SPREAD]
     if load > 0.5 or uneven:
