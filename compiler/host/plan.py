@@ -40,15 +40,6 @@ class Value:
     stride: int
     number: int = -1
 
-    @property
-    def padded(self) -> bool:
-        """Whether there is room behind the elements of a token."""
-        return (
-            self.kind != "weight"
-            and self.dtype == "int8"
-            and (self.inner[-1:] != (self.stride,))
-        )
-
 
 @dataclass(frozen=True)
 class Step:
