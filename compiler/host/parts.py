@@ -121,7 +121,7 @@ def of_regions(calls: Sequence[tuple[Compiled, float]]) -> list[Part]:
 def of_pytorch(events: Sequence[Any], cache_bytes: int, head: Tensor) -> list[Part]:
     """Attention and the LM head, where PyTorch runs them, from a profile."""
     attention = [e for e in events if is_attention(e) and not inside(e)]
-    products = [e for e in events if is_head(e, tuple(head.shape))]
+    products = [e for e in events if is_head(e, tuple(head.shape))][-1:]
     parts: list[Part] = []
     for name, found, bytes_ in (
         ("attention", attention, cache_bytes),

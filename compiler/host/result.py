@@ -121,6 +121,8 @@ class HostRun:
             print_table(f"where the time of {step} goes", columns, rows)
         for one in self.fallbacks:
             print(f"not lowered: {one['origin']}: {one['reason']}")
+        if not self.lowered_share and not self.fallbacks:
+            print("no layer of this model is ternary: all of it runs in PyTorch")
         if self.tokens:
             print(f"tokens: {' '.join(map(str, self.tokens[0]))}")
         if self.check is not None:
