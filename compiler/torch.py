@@ -76,6 +76,8 @@ def parse_options(given: Mapping[str, Any]) -> Options:
     for name in ("quantize_lm_head", "rest"):
         if getattr(chosen, name) and chosen.target != "host":
             raise InputError(f"option `{name}` is for target `host` only")
+    if chosen.pipeline is not None and chosen.target == "host":
+        raise InputError("option `pipeline` is for modelled machines, not for `host`")
     if chosen.rest not in (None, "inductor", "eager"):
         raise InputError(
             f"expected inductor or eager for option `rest`, got `{chosen.rest}`"

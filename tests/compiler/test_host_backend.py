@@ -375,6 +375,7 @@ def test_without_a_compiler_the_rest_is_eager(monkeypatch: pytest.MonkeyPatch):
     ("options", "message"),
     [
         ({"rest": "triton"}, "expected inductor or eager for option `rest`"),
+        ({"pipeline": "dataflow"}, "is for modelled machines"),
         ({"rest": 1}, "expected a word for option `rest`"),
         ({"target": "tiny-npu", "rest": "eager"}, "is for target `host` only"),
     ],
