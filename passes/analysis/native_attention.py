@@ -11,8 +11,7 @@ from xdsl.ir import SSAValue
 from dfc.dialects import attention
 from dfc.dialects.utils import element, shape
 from dfc.passes.analysis.native_blocks import Range
-from dfc.passes.analysis.native_code import Code, size_bytes
-from dfc.passes.analysis.native_code import reduced
+from dfc.passes.analysis.native_code import Code, reduced, size_bytes
 from dfc.passes.analysis.row_functions import INFINITY, exp, tanh
 from dfc.passes.analysis.row_lanes import read, rounded, write
 from dfc.passes.analysis.row_math import Floats
