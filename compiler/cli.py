@@ -59,7 +59,8 @@ def tune_process() -> None:
     """
     gc.set_threshold(200_000, 30, 30)
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler says when it runs
+    # PyTorch's profiler says when it runs
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")
 
 
 def status(args: Sequence[str]) -> int:

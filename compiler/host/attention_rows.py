@@ -62,8 +62,11 @@ class Form:
         given = list(made.body.block.args)
         position = given[3] if self.positioned else None
         mask = given[-1] if self.mask is not None else None
+        q_, k_, v_, *_ = given
         op = attention.SdpaOp(
-            *given[:3],
+            q_,
+            k_,
+            v_,
             position,
             mask,
             causal=self.causal,

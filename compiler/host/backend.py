@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
@@ -44,7 +45,8 @@ def compile_host(
     with torch.no_grad():
         lowered = Lowering(module, given, options)
         lowered.lower()
-        how, run = run_rest(lowered.rewritten(), example_inputs, options.rest)
+        rest = lowered.rewritten()
+        how, run = run_rest(rest, example_inputs, options.rest, lowered.tokens())
     return Host(run, lowered.report().ran(how), lowered.regions, gradients=False)
 
 
@@ -101,6 +103,12 @@ class Lowering:
         """The graph with calls of the regions."""
         numbers = [region.number for region in self.regions]
         return replace_clusters(self.module, self.facts, self.forms, numbers)
+
+    def tokens(self) -> Any:
+        """The most tokens of a region, symbolic where that varies; None without regions."""
+        counts = [prod(lead_of(form)) for form in self.forms]
+        known = all(type(count) is int for count in counts)
+        return max(counts, default=None) if known else counts[0]
 
     def report(self) -> HostReport:
         """What was lowered and what was not."""

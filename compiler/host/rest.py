@@ -16,6 +16,9 @@ from dfc.host.lm_head import is_given
 from dfc.host.operators import call_region
 
 Unit = fx.Node | int
+FEW_TOKENS = 8
+"""Tokens up to which what is not ternary is too little work to share."""
+
 """A node that stays, or the number of a cluster."""
 
 
@@ -189,7 +192,10 @@ def has_compiler() -> bool:
 
 
 def run_rest(
-    module: fx.GraphModule, example_inputs: Sequence[Any], rest: str | None
+    module: fx.GraphModule,
+    example_inputs: Sequence[Any],
+    rest: str | None,
+    tokens: Any = None,
 ) -> tuple[str, Callable[..., Any]]:
     """How a rewritten graph runs, `inductor` or `eager`, and what runs it."""
     chosen = rest or ("inductor" if has_compiler() else "eager")
@@ -198,5 +204,7 @@ def run_rest(
         return chosen, module.forward
     from torch._inductor.compile_fx import compile_fx
 
-    compiled: Any = compile_fx(module, list(example_inputs))
+    few = type(tokens) is int and tokens <= FEW_TOKENS
+    alone = {"cpp.threads": 1} if few else None
+    compiled: Any = compile_fx(module, list(example_inputs), config_patches=alone)
     return chosen, compiled
