@@ -7,18 +7,19 @@ from functools import cache
 from heapq import heappop, heappush
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 
 from dfc.errors import DfcError
 from dfc.host.canonical import Canonical
-from dfc.host.graph import Facts, same, value
+from dfc.host.graph import Facts, same, storages, value
 from dfc.host.lm_head import is_given
 from dfc.host.operators import call_region
 
-Unit = fx.Node | int
 FEW_TOKENS = 8
 """Tokens up to which what is not ternary is too little work to share."""
 
+Unit = fx.Node | int
 """A node that stays, or the number of a cluster."""
 
 
@@ -119,15 +120,26 @@ class Writer:
         }
         lead = value(form.rows[0]).shape[:-1]
         inside = set(form.cluster.nodes)
+        memory: dict[fx.Node, list[int]] = {}
         for node in form.cluster.nodes:
             if all(user in inside for user in node.users):
                 continue
             source = form.source(node)
             if source in results:
-                self.copies[node] = self._shaped(results[source], lead, node, form)
+                found = self._shaped(results[source], lead, node, form)
+                held = memory.setdefault(source, [*storages(node)])
             else:
                 outer = value(source).shape[:-1]
-                self.copies[node] = self._shaped(self.copies[source], outer, node, form)
+                found = self._shaped(self.copies[source], outer, node, form)
+                held = [*storages(source)]
+            self.copies[node] = (
+                found if held == [*storages(node)] else self._copied(found)
+            )
+
+    def _copied(self, found: fx.Node) -> fx.Node:
+        """A value in memory of its own, as it is where `reshape`, `contiguous` or `to` copy."""
+        layout = {"memory_format": torch.contiguous_format}
+        return self.graph.call_function(torch.clone, (found,), layout)
 
     def _shaped(
         self, found: fx.Node, lead: Sequence[Any], node: fx.Node, form: Canonical
@@ -197,7 +209,12 @@ def run_rest(
     rest: str | None,
     tokens: Any = None,
 ) -> tuple[str, Callable[..., Any]]:
-    """How a rewritten graph runs, `inductor` or `eager`, and what runs it."""
+    """
+    How a rewritten graph runs, `inductor` or `eager`, and what runs it.
+
+    Inductor's loops over few `tokens` run on the caller alone: OpenMP's threads, which look for more work for
+    milliseconds, would take the cores from those of the regions behind.
+    """
     chosen = rest or ("inductor" if has_compiler() else "eager")
     if chosen == "eager":
         module.recompile()

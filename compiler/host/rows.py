@@ -94,6 +94,17 @@ def row_shape(node: Any) -> tuple[Any, int] | None:
     return prod(found.shape[:-1]), found.shape[-1]
 
 
+def is_dense(tensor: Tensor) -> bool:
+    """Whether a value's elements stand one after the other for all inputs, as results of regions do."""
+    step: Any = 1
+    shape, strides = reversed(tensor.shape), reversed(tensor.stride())
+    for size, stride in zip(shape, strides, strict=True):
+        if not same(size, 1) and not same(stride, step):
+            return any(same(size, 0) for size in tensor.shape)
+        step = step * size
+    return True
+
+
 class Rows:
     """Recognises the row operators of a graph."""
 
@@ -113,7 +124,7 @@ class Rows:
         nodes = [node, *node.all_input_nodes]
         if shape is None or node in self.weights or any(map(self._is_touched, nodes)):
             return None
-        if not is_known(node):
+        if not is_known(node) or not is_dense(value(node)):
             return None
         name = callee(node)
         for names, form in FORMS:
@@ -145,13 +156,14 @@ class Rows:
         return alone and (not found.ndim or found.shape[-1] in lengths)
 
     def elementwise(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:
-        """Every operand has a value for each element, for each row, for each column or one."""
+        """Every operand has a value for each element, for each row, for each column or one; one has rows."""
         rows, length = shape
-        for operand in node.all_input_nodes:
-            lengths = (1, length)
-            if not self.is_row(operand, rows, lengths):
-                if not self.is_vector(operand, lengths):
-                    return None
+        lengths = (1, length)
+        others = [n for n in node.all_input_nodes if not self.is_row(n, rows, lengths)]
+        if len(others) == len(node.all_input_nodes):
+            return None
+        if not all(self.is_vector(operand, lengths) for operand in others):
+            return None
         return Step(function(node), node.args, dict(node.kwargs))
 
     def reduction(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:
@@ -176,6 +188,8 @@ class Rows:
         """The same rows in the same order."""
         source = node.args[0] if node.args else None
         if not self.is_row(source, shape[0], (shape[1],)):
+            return None
+        if value(source).dtype != value(node).dtype:  # the bits, read as another dtype
             return None
         return Step(identity, (source,))
 

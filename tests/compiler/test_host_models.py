@@ -1,0 +1,99 @@
+"""Target `host` on models that are built in unusual ways: each does what it does in eager."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from host_backend_testing import compiled, off, only_graph, seeded
+from torch import Tensor, nn
+
+import dfc
+
+FLIPS = 0.01
+"""The distance from eager that rounding flips explain in these models."""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+
+
+class Model(nn.Module):
+    """A ternary layer, vectors, and what is done with them."""
+
+    def __init__(self, body: Callable[..., Any]) -> None:
+        super().__init__()
+        self.layer = dfc.ternarize(nn.Linear(32, 32))
+        self.vector = nn.Parameter(torch.randn(32), requires_grad=False)
+        self.row = nn.Parameter(torch.randn(1, 32), requires_grad=False)
+        self.body = body
+
+    def forward(self, *args: Any) -> Any:
+        return self.body(self, *args)
+
+
+def same_as_eager(body: Callable[..., Any], *inputs: Tensor) -> Any:
+    """The results of a model with this body, compared with eager's; all are tensors."""
+    model = seeded(Model, body)
+    got, want = compiled(model)(*inputs), model(*inputs)
+    for one, other in zip(got, want, strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        assert off(one, other) < FLIPS
+    return got
+
+
+def moved(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+    y = x.transpose(0, 1).contiguous()
+    return m.layer(y), y.view(-1)
+
+
+def strided(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+    y = x.transpose(0, 1) * 2
+    return m.layer(y), y.transpose(0, 1).view(-1)
+
+
+@pytest.mark.parametrize("body", [moved, strided])
+@pytest.mark.parametrize("dynamic", [False, True])
+@torch.no_grad()
+def test_values_that_leave_are_laid_out_as_in_eager(
+    body: Callable[..., Any], dynamic: bool
+):
+    x = torch.randn(2, 3, 32)
+    if dynamic:
+        torch._dynamo.mark_dynamic(x, (0, 1))
+    same_as_eager(body, x)
+    assert only_graph().calls == 1
+
+
+@torch.no_grad()
+def test_a_copy_has_memory_of_its_own():
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        y = x.to(torch.float32, copy=True)
+        z = m.layer(y)
+        return y, z, z.to(torch.float32, copy=True), z.view(-1)
+
+    x = torch.randn(3, 32)
+    y, z, copied, seen = same_as_eager(body, x)
+    places = [t.untyped_storage().data_ptr() for t in (x, y, z, copied)]
+    assert len(set(places)) == len(places)
+    assert seen.untyped_storage().data_ptr() == z.untyped_storage().data_ptr()
+
+
+@torch.no_grad()
+def test_bits_read_as_another_dtype_are_no_view_of_rows():
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        y = m.layer(x).bfloat16() * 1.5
+        return (m.layer(y.view(torch.float16).float()),)
+
+    same_as_eager(body, torch.randn(3, 32))
+
+
+@pytest.mark.parametrize("name", ["vector", "row"])
+@torch.no_grad()
+def test_a_layer_on_what_weights_alone_give(name: str):
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        return (m.layer(torch.relu(getattr(m, name))) + x,)
+
+    same_as_eager(body, torch.randn(1, 32))
