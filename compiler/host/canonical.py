@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 from torch.utils._pytree import tree_map_only
 
+from dfc.errors import DfcError
 from dfc.frontends.functions import Argument, Function, module_path, plain_path
 from dfc.frontends.trace import decompositions
 from dfc.host.clusters import Cluster
@@ -48,6 +49,13 @@ class Canonical:
 
     def run(self, rows: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
         """The results in PyTorch, operator by operator, for rows `[T, k]`."""
+        values = self.values(rows, weights)
+        return [values[node] for node in self.results]
+
+    def values(
+        self, rows: Sequence[Tensor], weights: Sequence[Tensor]
+    ) -> dict[fx.Node, Any]:
+        """All values in PyTorch."""
         values: dict[Any, Any] = dict(zip(self.rows, rows, strict=True))
         values |= dict(zip(self.weights, weights, strict=True))
         for node in self.work:
@@ -65,7 +73,7 @@ class Canonical:
             with traceback.set_current_meta(node):
                 args, kwargs = fx.map_arg((step.args, step.kwargs), fetch)
                 values[node] = step.target(*args, **kwargs)
-        return [values[node] for node in self.results]
+        return values
 
     def source(self, node: fx.Node) -> fx.Node:
         """The node whose canonical value a node has: views are nothing to rows."""
@@ -138,7 +146,8 @@ def key_of(found: Canonical) -> Key:
     work = [Step(function(n), n.args, dict(n.kwargs)) for n in found.work]
     steps = [found.cluster.steps[n] for n in found.cluster.nodes]
     texts = tuple(text(step) for step in (*work, *steps))
-    return rows, weights, texts, tuple(number[n] for n in found.results)
+    dtypes = tuple(value(n).dtype for n in found.cluster.nodes)
+    return rows, weights, texts, dtypes, tuple(number[n] for n in found.results)
 
 
 @dataclass(frozen=True)
@@ -149,8 +158,13 @@ class Reference:
 
 
 def trace(found: Canonical) -> Function:
-    """The canonical form as a function of ATen operators."""
-    with tracing(None), FakeTensorMode() as mode, torch.no_grad():
+    """The canonical form as a function of ATen operators; `DfcError` where autocast gave a value another dtype."""
+    with (
+        tracing(None),
+        FakeTensorMode() as mode,
+        torch.no_grad(),
+        torch.autocast("cpu", enabled=False),
+    ):
         rows = [
             torch.empty(TOKENS, length, dtype=dtype)
             for length, dtype in (rows_of(node) for node in found.rows)
@@ -163,7 +177,10 @@ def trace(found: Canonical) -> Function:
         count = len(rows)
 
         def call(*given: Tensor) -> list[Tensor]:
-            return found.run(given[:count], given[count:])
+            values = found.values(given[:count], given[count:])
+            for node in found.cluster.nodes:
+                check_dtype(node, values[node].dtype)
+            return [values[node] for node in found.results]
 
         with traceback.preserve_node_meta():
             module = make_fx(call, decomposition_table=decompositions())(
@@ -183,6 +200,12 @@ def trace(found: Canonical) -> Function:
     output = next(n for n in module.graph.nodes if n.op == "output")
     output.args = (tuple(output.args[0]),)
     return Function("region", module, arguments)
+
+
+def check_dtype(node: fx.Node, dtype: torch.dtype) -> None:
+    """Refuse a value that has another dtype in the graph than its operator gives: autocast is on there."""
+    if value(node).dtype != dtype:
+        raise DfcError(f"expected {dtype} for `{node}`, got {value(node).dtype}")
 
 
 def rows_of(node: fx.Node) -> tuple[int, torch.dtype]:

@@ -28,7 +28,16 @@ IN_PLACE = {
 }
 """Python's operators that write to their first operand where it is a tensor."""
 
-RANDOM = ("rand", "dropout", "normal", "bernoulli", "multinomial", "exponential")
+COUNTING = {"batch_norm", "instance_norm"}
+"""Functions that write statistics to operands, in training."""
+
+AUTOCAST = {"_enter_autocast", "_exit_autocast"}
+"""What Dynamo writes where a `torch.autocast` begins and ends."""
+
+RANDOM = (
+    *("rand", "dropout", "normal", "bernoulli", "multinomial", "exponential"),
+    *("poisson", "binomial", "gumbel", "rrelu"),
+)
 """Words in the names of functions that draw random numbers."""
 
 SIMPLE = (
@@ -81,6 +90,8 @@ def written(node: fx.Node) -> list[fx.Node]:
             if argument.alias_info is not None and argument.alias_info.is_write:
                 given = dict(enumerate(node.args)).get(i)
                 found.append(node.kwargs.get(argument.name) if given is None else given)
+    elif name in COUNTING:
+        found += node.all_input_nodes[1:]
     elif node.target in IN_PLACE or is_in_place_name(node, name):
         found += first
     elif node.kwargs.get("inplace") is True or True in node.args[1:]:
@@ -104,7 +115,11 @@ def is_random(node: fx.Node) -> bool:
     """Whether a node draws random numbers."""
     if isinstance(node.target, OpOverload):
         return torch.Tag.nondeterministic_seeded in node.target.tags
-    return any(word in callee(node) for word in RANDOM)
+    name = callee(node)
+    if name == "scaled_dot_product_attention":
+        p = dict(enumerate(node.args)).get(4, node.kwargs.get("dropout_p"))
+        return p not in (None, 0)
+    return any(word in name for word in RANDOM)
 
 
 @dataclass
@@ -132,7 +147,7 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
     The facts of a graph; `parameters` are its placeholders of parameters and buffers.
 
     Nodes that touch one memory that any node writes keep their order among themselves, as
-    do nodes without a tensor as value and random ones.
+    do nodes without a tensor as value and random ones. Nothing is moved over a change of autocast.
     """
     memory = {m for node in graph.nodes for w in written(node) for m in storages(w)}
     facts = Facts(graph, set())
@@ -150,8 +165,31 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
             if group in last:
                 facts.before.setdefault(node, []).append(last[group])
             last[group] = node
+    if changes_autocast(graph):
+        keep_autocast(facts)
     facts.weights = weight_work(facts, parameters)
     return facts
+
+
+def changes_autocast(graph: fx.Graph) -> bool:
+    """Whether autocast is on in a part of a graph; switching off what is off, as rotary embeddings do, is nothing."""
+    enters = [n for n in graph.nodes if callee(n) == "_enter_autocast"]
+    on = torch.is_autocast_enabled("cpu")
+    return any(n.args[2] is not False for n in enters) or (on and bool(enters))
+
+
+def keep_autocast(facts: Facts) -> None:
+    """Keep every call between the same two changes of autocast."""
+    change: list[fx.Node] = []
+    since: list[fx.Node] = []
+    for node in facts.graph.nodes:
+        if callee(node) in AUTOCAST:
+            facts.before.setdefault(node, []).extend(since)
+            change, since = [node], [node]
+        elif node.op.startswith("call_"):
+            if change:
+                facts.before.setdefault(node, []).extend(change)
+            since.append(node)
 
 
 def storages(node: fx.Node) -> Iterator[int]:
@@ -175,17 +213,17 @@ def merge_equal(graph: fx.Graph, facts: Facts) -> None:
     """
     Compute once what a graph computes several times from the same operands.
 
-    Masks and tables of positions are made by every layer anew.
+    Masks and tables of positions are made by every layer anew. What is given to the user, or seen in it,
+    is left alone: two results are not one memory.
     """
     seen: dict[Any, fx.Node] = {}
-    result = {
-        n for node in graph.nodes if node.op == "output" for n in node.all_input_nodes
-    }
-    ordered = facts.touching | set(facts.before) | result
+    output = next(node for node in graph.nodes if node.op == "output")
+    given = {m for n in output.all_input_nodes for m in storages(n)}
+    ordered = facts.touching | set(facts.before)
     for node in list(graph.nodes):
         if not node.op.startswith("call_") or node in ordered or is_random(node):
             continue
-        if not isinstance(value(node), Tensor):
+        if not isinstance(value(node), Tensor) or given & {*storages(node)}:
             continue
         key = (node.op, node.target, repr((node.args, node.kwargs)))
         first = seen.setdefault(key, node)

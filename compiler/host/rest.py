@@ -75,7 +75,9 @@ def requirements(facts: Facts, forms: Sequence[Canonical], unit: Unit) -> list[f
     """The nodes that a unit needs."""
     if isinstance(unit, fx.Node):
         return facts.needs(unit)
-    return [*forms[unit].rows, *map(passed, forms[unit].weights)]
+    form = forms[unit]
+    effects = [n for node in form.cluster.nodes for n in facts.before.get(node, ())]
+    return [*form.rows, *map(passed, form.weights), *effects]
 
 
 def passed(weight: fx.Node) -> fx.Node:
@@ -138,7 +140,7 @@ class Writer:
 
     def _copied(self, found: fx.Node) -> fx.Node:
         """A value in memory of its own, as it is where `reshape`, `contiguous` or `to` copy."""
-        layout = {"memory_format": torch.contiguous_format}
+        layout: dict[str, Any] = {"memory_format": torch.contiguous_format}
         return self.graph.call_function(torch.clone, (found,), layout)
 
     def _shaped(

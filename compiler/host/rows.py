@@ -245,6 +245,8 @@ class Rows:
             return Step(function(node), tuple(given))
         if given[1] not in self.three_valued:
             return None
+        if value(node).dtype != value(given[0]).dtype:  # autocast
+            return None
         return Step(exact_linear, tuple(given))
 
 

@@ -97,3 +97,58 @@ def test_a_layer_on_what_weights_alone_give(name: str):
         return (m.layer(torch.relu(getattr(m, name))) + x,)
 
     same_as_eager(body, torch.randn(1, 32))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@torch.no_grad()
+def test_autocast_means_what_it_means_in_eager(inside: bool):
+    plain = nn.Linear(32, 32, bias=False)
+    ternary = torch.randint(-1, 2, (32, 32)).float()
+    plain.weight = nn.Parameter(ternary, requires_grad=False)
+
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=inside):
+            y = m.layer(x)
+            other = y @ ternary
+            casted = plain(x) * 2
+        return other, casted, m.layer(x + y) * torch.cumsum(x, -1)
+
+    x = torch.randn(3, 32)
+    same_as_eager(body, x)
+    assert only_graph().calls == (2 if inside else 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        same_as_eager(body, x)
+
+
+@torch.no_grad()
+def test_what_is_drawn_twice_is_not_drawn_once():
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        first = nn.functional.gumbel_softmax(x) - nn.functional.gumbel_softmax(x)
+        attend = nn.functional.scaled_dot_product_attention
+        second = attend(x, x, x, dropout_p=0.5) - attend(x, x, x, dropout_p=0.5)
+        return m.layer(x), first, second, torch.poisson(x * x) - torch.poisson(x * x)
+
+    results = compiled(seeded(Model, body))(torch.randn(3, 32))
+    assert all(one.any() for one in results)
+
+
+@torch.no_grad()
+def test_statistics_are_counted_at_each_call():
+    norms = nn.BatchNorm1d(32), nn.BatchNorm1d(32)
+
+    def body(m: Model, norm: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+        return m.layer(x), norm(x) + norm(x)
+
+    model, x = seeded(Model, body), torch.randn(3, 32)
+    compiled(model)(norms[0], x), model(norms[1], x)
+    assert torch.equal(norms[0].running_mean, norms[1].running_mean)
+
+
+@torch.no_grad()
+def test_two_results_are_not_one_memory():
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        made = [torch.cumsum(x, -1).view(-1) for _ in range(2)]
+        return m.layer(x), *made
+
+    _, first, second = same_as_eager(body, torch.randn(3, 32))
+    assert first.data_ptr() != second.data_ptr()
