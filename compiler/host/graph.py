@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
+from torch._ops import OpOverload, OpOverloadPacket
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.utils._pytree import tree_leaves, tree_map_only
 
@@ -84,13 +85,12 @@ def written(node: fx.Node) -> list[fx.Node]:
     out = node.kwargs.get("out")
     found: list[Any] = [out] if out is not None else []
     name = callee(node)
-    if isinstance(node.target, OpOverload):
-        schema = node.target._schema.arguments
-        for i, argument in enumerate(schema):
+    for overload in overloads(node):
+        for i, argument in enumerate(overload._schema.arguments):
             if argument.alias_info is not None and argument.alias_info.is_write:
                 given = dict(enumerate(node.args)).get(i)
                 found.append(node.kwargs.get(argument.name) if given is None else given)
-    elif name in COUNTING:
+    if name in COUNTING:
         found += node.all_input_nodes[1:]
     elif node.target in IN_PLACE or is_in_place_name(node, name):
         found += first
@@ -98,6 +98,13 @@ def written(node: fx.Node) -> list[fx.Node]:
         if "inplace" in node.kwargs or name in INPLACE_FLAG:
             found += first
     return [n for n in tree_leaves(found) if isinstance(n, fx.Node)]
+
+
+def overloads(node: fx.Node) -> list[OpOverload]:
+    """The operators that a node may call; none for what is no operator of `torch.ops`."""
+    if isinstance(node.target, OpOverloadPacket):
+        return [getattr(node.target, name) for name in node.target.overloads()]
+    return [node.target] if isinstance(node.target, OpOverload) else []
 
 
 def is_in_place_name(node: fx.Node, name: str) -> bool:
@@ -113,8 +120,8 @@ INPLACE_FLAG = {"relu", "silu", "relu6", "hardtanh", "leaky_relu", "dropout", "e
 
 def is_random(node: fx.Node) -> bool:
     """Whether a node draws random numbers."""
-    if isinstance(node.target, OpOverload):
-        return torch.Tag.nondeterministic_seeded in node.target.tags
+    if called := overloads(node):
+        return any(torch.Tag.nondeterministic_seeded in o.tags for o in called)
     name = callee(node)
     if name == "scaled_dot_product_attention":
         p = dict(enumerate(node.args)).get(4, node.kwargs.get("dropout_p"))
@@ -147,7 +154,7 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
     The facts of a graph; `parameters` are its placeholders of parameters and buffers.
 
     Nodes that touch one memory that any node writes keep their order among themselves, as
-    do nodes without a tensor as value and random ones. Nothing is moved over a change of autocast.
+    do nodes without a tensor as value and random ones. Nothing is moved over a change of a mode.
     """
     memory = {m for node in graph.nodes for w in written(node) for m in storages(w)}
     facts = Facts(graph, set())
@@ -165,25 +172,19 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
             if group in last:
                 facts.before.setdefault(node, []).append(last[group])
             last[group] = node
-    if changes_autocast(graph):
-        keep_autocast(facts)
+    keep_modes(facts)
     facts.weights = weight_work(facts, parameters)
     return facts
 
 
-def changes_autocast(graph: fx.Graph) -> bool:
-    """Whether autocast is on in a part of a graph; switching off what is off, as rotary embeddings do, is nothing."""
-    enters = [n for n in graph.nodes if callee(n) == "_enter_autocast"]
-    on = torch.is_autocast_enabled("cpu")
-    return any(n.args[2] is not False for n in enters) or (on and bool(enters))
-
-
-def keep_autocast(facts: Facts) -> None:
-    """Keep every call between the same two changes of autocast."""
+def keep_modes(facts: Facts) -> None:
+    """Keep every call between the same two changes of autocast and of functorch's levels."""
+    autocast = has_autocast(facts.graph)
     change: list[fx.Node] = []
     since: list[fx.Node] = []
     for node in facts.graph.nodes:
-        if callee(node) in AUTOCAST:
+        name = callee(node)
+        if (autocast and name in AUTOCAST) or name.endswith("crement_nesting"):
             facts.before.setdefault(node, []).extend(since)
             change, since = [node], [node]
         elif node.op.startswith("call_"):
@@ -192,9 +193,18 @@ def keep_autocast(facts: Facts) -> None:
             since.append(node)
 
 
+def has_autocast(graph: fx.Graph) -> bool:
+    """Whether autocast is on in a part of a graph; to switch off what is off, as rotary embeddings do, is nothing."""
+    enters = [n for n in graph.nodes if callee(n) == "_enter_autocast"]
+    on = torch.is_autocast_enabled("cpu")
+    return any(n.args[2] is not False for n in enters) or (on and bool(enters))
+
+
 def storages(node: fx.Node) -> Iterator[int]:
     """The memories that a node's value lies in."""
     for tensor in tensors(node):
+        while is_functorch_wrapped_tensor(tensor):
+            tensor = get_unwrapped(tensor)
         yield tensor.untyped_storage()._cdata
 
 

@@ -25,6 +25,9 @@ CACHES = {
 }
 """int8 rows and scales by the float weight, without and with option `freeze`."""
 
+EMBEDDING = ("input", "weight", "padding_idx", "max_norm")
+"""The first arguments of `functional.embedding`."""
+
 LIBRARY.define("int8_embedding(Tensor ids, Tensor weight, bool freeze) -> Tensor")
 
 
@@ -74,17 +77,21 @@ def quantize_lm_head(
 
     An LM head is a linear layer of a module called `lm_head`, or on an embedding's weight.
     """
-    embeddings = [n for n in graph.nodes if n.target is functional.embedding]
-    tied = {id(given.get(n.args[1])) for n in embeddings if len(n.args) > 1}
+    embeddings = {
+        node: dict(zip(EMBEDDING, node.args, strict=False)) | dict(node.kwargs)
+        for node in graph.nodes
+        if node.target is functional.embedding
+    }
+    tied = {id(given.get(taken["weight"])) for taken in embeddings.values()}
     heads = [n for n in graph.nodes if is_head(n, given, tied)]
     weights = {id(given[node.all_input_nodes[1]]) for node in heads}
     for node in heads:
         quantize_head(node)
-    for node in embeddings:
-        plain = node.args[3:4] in ((), (None,)) and node.kwargs.get("max_norm") is None
-        if plain and id(given.get(node.args[1])) in weights:
+    for node, taken in embeddings.items():
+        plain = taken.get("max_norm") is None
+        if plain and id(given.get(taken["weight"])) in weights:
             node.target = torch.ops.dfc.int8_embedding.default
-            node.args, node.kwargs = (*node.args[:2], freeze), {}
+            node.args, node.kwargs = (taken["input"], taken["weight"], freeze), {}
 
 
 def is_head(node: fx.Node, given: Mapping[fx.Node, Any], tied: set[int]) -> bool:

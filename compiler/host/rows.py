@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch._ops import OpOverload
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
@@ -88,6 +89,8 @@ def row_shape(node: Any) -> tuple[Any, int] | None:
     """The number of rows (may be symbolic) and their length; None for no rows of floats."""
     found = value(node) if isinstance(node, fx.Node) else None
     if not isinstance(found, Tensor) or not found.ndim or found.dtype not in FLOATS:
+        return None
+    if is_functorch_wrapped_tensor(found):  # as many tensors as `torch.vmap` maps over
         return None
     if found.device.type != "cpu" or type(found.shape[-1]) is not int:
         return None

@@ -152,3 +152,46 @@ def test_two_results_are_not_one_memory():
 
     _, first, second = same_as_eager(body, torch.randn(3, 32))
     assert first.data_ptr() != second.data_ptr()
+
+
+@torch.library.custom_op("host_models::bump", mutates_args=("x",))
+def bump(x: Tensor) -> None:
+    """Add 1 in place."""
+    x.add_(1)
+
+
+@torch.no_grad()
+def test_an_operator_of_the_users_that_writes_is_seen():
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        y = m.layer(x) * 2
+        torch.ops.host_models.bump(y)
+        return m.layer(y), m.layer(x) * 2
+
+    same_as_eager(body, torch.randn(3, 32))
+
+
+@torch.no_grad()
+def test_a_mapped_layer_stays_in_pytorch():
+    plain = nn.Linear(32, 32)
+    plain.weight = nn.Parameter(torch.eye(32), requires_grad=False)
+
+    def body(m: Model, x: Tensor) -> tuple[Tensor, ...]:
+        mapped = torch.vmap(lambda row: plain(row) * 2)(m.layer(x))
+        return mapped, m.layer(mapped) + m.layer(x)
+
+    same_as_eager(body, torch.randn(3, 32))
+    assert only_graph().calls == 2
+
+
+@torch.no_grad()
+def test_an_embedding_that_is_given_its_weight_by_name():
+    head = nn.Linear(32, 64, bias=False)
+
+    def body(m: Model, ids: Tensor) -> tuple[Tensor, ...]:
+        x = nn.functional.embedding(input=ids, weight=head.weight)
+        return (head(m.layer(x)),)
+
+    model, ids = seeded(Model, body), torch.arange(8)
+    (got,) = compiled(model, quantize_lm_head=True)(ids)
+    assert off(got, model(ids)[0]) < 0.05
+    assert only_graph().calls == 1
