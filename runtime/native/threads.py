@@ -241,7 +241,12 @@ class Pool:
                 self.sleeping -= 1
 
     def close(self) -> None:
-        """End the threads: code that they are in must not go before they do."""
+        """
+        End the threads: code that they are in must not go before they do.
+
+        Whoever calls a kernel from now on runs it alone; else a Python thread that calls one after the
+        other as the process ends would keep them here.
+        """
         with self.wake:
             self.stopped = True
             self.wake.notify_all()
@@ -278,7 +283,7 @@ def run(function: int, arguments: int, parts: int, threads: int) -> None:
     """Run a kernel on all its parts, on this thread and up to `threads - 1` more."""
     if threads > 1 and parts > GROUP:
         pool = OWNER.get()
-        if pool.busy.acquire(blocking=False):
+        if not pool.stopped and pool.busy.acquire(blocking=False):
             try:
                 pool.run(function, arguments, parts, threads)
             finally:

@@ -347,3 +347,20 @@ def test_a_process_with_threads_ends():
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
     assert done.returncode == 0
+
+
+def test_a_pool_that_is_closed_gets_no_more_jobs(
+    layer, monkeypatch: pytest.MonkeyPatch
+):
+    """A Python thread that calls kernels as the process ends does not keep the pool's threads at work."""
+    owner = threads.Owner()
+    monkeypatch.setattr(threads, "OWNER", owner)
+    made, module, inputs, expected = layer
+    np.testing.assert_array_equal(call(made, module, inputs, 2)[0], expected)
+    pool = owner.get()
+    pool.close()
+    assert not any(thread.is_alive() for thread in pool.threads)
+    number = pool.number
+    assert number > 0
+    np.testing.assert_array_equal(call(made, module, inputs, 2)[0], expected)
+    assert pool.number == number
