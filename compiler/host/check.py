@@ -118,7 +118,7 @@ class Watched:
         depth = depths(self.region.form)
         nodes = self.region.form.results
         for node, got, want in zip(nodes, results, expected, strict=True):
-            row.error = max(row.error, relative(got, want))
+            row.error = worse(row.error, relative(got, want))
             problem = difference(got, want, flips=depth[node] > 1)
             row.problems += [problem] if problem else []
         return results
@@ -167,7 +167,7 @@ class Check:
 
     def end(self, got: Tensor, want: Tensor) -> None:
         """Compare the results of whole models, B x V; `integers` are those of this call."""
-        self.error = max(self.error, relative(got, want))
+        self.error = worse(self.error, relative(got, want))
         chosen = got.reshape(-1, got.shape[-1]).argmax(-1)
         wanted = want.reshape(-1, want.shape[-1]).argmax(-1)
         self.tokens += chosen.numel()
@@ -225,3 +225,8 @@ def relative(got: Tensor, want: Tensor) -> float:
     """The largest difference, as a part of the largest value."""
     off = (got.double() - want.double()).abs().max().item()
     return off / max(want.double().abs().max().item(), 1e-30)
+
+
+def worse(a: float, b: float) -> float:
+    """The larger of two errors; NaN where one is, which no later error hides."""
+    return float(np.maximum(a, b))

@@ -9,6 +9,7 @@ import torch
 
 from dfc.cli import status
 from dfc.host import parts
+from dfc.host.check import Check, Row
 from dfc.host.result import Speed, spread
 from dfc.runtime.native import bandwidth
 from dfc.runtime.native.bandwidth import Bandwidth
@@ -131,3 +132,15 @@ def test_regions_of_one_name_are_one_part(monkeypatch: pytest.MonkeyPatch):
         ("a", 2, 1.0, 20),
         ("b", 1, 0.25, 20),
     ]
+
+
+def test_logits_that_are_not_finite_fail_the_check():
+    fine, logits = torch.ones(1, 3), torch.tensor([[1.0, float("nan"), 2.0]])
+    for pairs in ([(logits, fine)], [(fine, fine), (logits, logits), (fine, fine)]):
+        check = Check({"a": Row("a")})
+        for got, want in pairs:
+            check.end(got, want)
+        assert not check.passed
+    check = Check({"a": Row("a")})
+    check.end(fine, fine)
+    assert check.passed
