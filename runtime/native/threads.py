@@ -220,14 +220,17 @@ class Pool:
         self.code.lead(self.base, self.number, self.code.yields, *job)
 
     def grow(self, count: int) -> None:
-        """Start threads up to a number."""
+        """Start threads up to a number; with fewer, where the system gives no more, the others do their parts."""
         while len(self.threads) < min(count, MOST):
             index = len(self.threads) + 1
             thread = threading.Thread(
                 target=self.work, args=(index,), name=f"dfc-{index}", daemon=True
             )
+            try:
+                thread.start()
+            except RuntimeError:
+                return
             self.threads.append(thread)
-            thread.start()
 
     def work(self, index: int) -> None:
         """A thread's life."""

@@ -364,3 +364,21 @@ def test_a_pool_that_is_closed_gets_no_more_jobs(
     assert number > 0
     np.testing.assert_array_equal(call(made, module, inputs, 2)[0], expected)
     assert pool.number == number
+
+
+def test_threads_that_the_system_refuses_are_done_without(
+    layer, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    owner = threads.Owner()
+    monkeypatch.setattr(threads, "OWNER", owner)
+    made, module, inputs, expected = layer
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        np.testing.assert_array_equal(call(made, module, inputs, 3)[0], expected)
+    assert not owner.get().threads
+    np.testing.assert_array_equal(call(made, module, inputs, 3)[0], expected)
+    assert len(owner.get().threads) == 2
+    owner.get().close()
