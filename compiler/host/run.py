@@ -86,7 +86,8 @@ def source(spec: str, asked: Asked) -> tuple[nn.Module, list[Tensor]]:
 
 
 def compiled(model: nn.Module, asked: Asked) -> Callable[..., Any]:
-    """The model through the backend."""
+    """The model through the backend; what was compiled before counts against Dynamo's limit of graphs."""
+    torch.compiler.reset()
     options: dict[str, Any] = {"target": "host"}
     return torch.compile(model, backend="dfc", options=options, dynamic=False)
 
