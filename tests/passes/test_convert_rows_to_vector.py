@@ -110,7 +110,10 @@ def test_a_norm_and_its_quantisation_are_those_of_the_interpreter(
 
 def quantized(x: Array, dtype: str) -> None:
     """A quantisation is equal to the bit."""
-    text = lambda tokens: quantize_text(tokens, x.shape[1], dtype)  # noqa: E731
+
+    def text(tokens: int) -> str:
+        return quantize_text(tokens, x.shape[1], dtype)
+
     found = call_rows(row_kernel(text), text, [x], len(x), threads=2)
     for one, other in zip(found, interpreted(text, [x], len(x)), strict=True):
         np.testing.assert_array_equal(one, other)
