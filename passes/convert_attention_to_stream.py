@@ -43,13 +43,13 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import accel, attention
-from dfc.passes.analysis.attention_graph_legality import check
-from dfc.passes.analysis.attention_kernel import (
+from dfc.passes.analysis.functions import functions
+from dfc.passes.attention.graph_legality import check
+from dfc.passes.attention.kernel import (
     own_kernel,
     stream_kernel,
     unified_kernels,
 )
-from dfc.passes.analysis.functions import functions
 from dfc.runtime.machine import Target, Unit, target_of
 
 

@@ -36,9 +36,9 @@ from xdsl.passes import ModulePass
 from dfc.dialects import attention
 from dfc.dialects.utils import shape
 from dfc.passes.analysis.functions import functions
-from dfc.passes.analysis.native_attention import LANES, RowAttention
-from dfc.passes.analysis.native_code import Code
-from dfc.passes.analysis.native_function import Frame, become_kernel, check_isa
+from dfc.passes.native.attention import LANES, RowAttention
+from dfc.passes.native.code import Code
+from dfc.passes.native.function import Frame, become_kernel, check_isa
 
 DEEPEST = 256
 """The largest depth: a row of it stands in 16 registers."""

@@ -39,11 +39,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dfc.passes.analysis.functions import WEIGHTS, functions
-from dfc.passes.analysis.native_code import Code
-from dfc.passes.analysis.native_function import Frame, become_kernel, check_isa
-from dfc.passes.analysis.row_graph import RowProgram, row_program
-from dfc.passes.analysis.row_kernel import RowKernel
 from dfc.passes.analysis.weight_work import weight_arguments
+from dfc.passes.native.code import Code
+from dfc.passes.native.function import Frame, become_kernel, check_isa
+from dfc.passes.rows.graph import RowProgram, row_program
+from dfc.passes.rows.kernel import RowKernel
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ Lower placed kernels to functions of copies and launches, ordered by events.
       func.return %last
     }
 
-Every kernel of the placed level becomes a function (loop_nest.py says how its loops come about), and
-every function that is called takes events and gives events (event_order.py says which). An op that
+Every kernel of the placed level becomes a function (analysis/loop_nest.py says how its loops come about), and
+every function that is called takes events and gives events (analysis/event_order.py says which). An op that
 touches bytes which another op touched before, one of them writing, starts after it; nothing else
 waits. An entry function waits for everything before it returns, and before it reads a flag, for
 what writes it. A branch gives the events of its kernel, or else has waited for what these stand for.

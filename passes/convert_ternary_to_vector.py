@@ -46,17 +46,17 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dfc.passes.analysis.native_blocks import BlockProduct
-from dfc.passes.analysis.native_bytes import ByteProduct, dot_of
-from dfc.passes.analysis.native_code import Code
-from dfc.passes.analysis.native_form import Product, products_of
-from dfc.passes.analysis.native_function import Frame, become_kernel, check_isa
-from dfc.passes.analysis.native_isa import ISAS
-from dfc.passes.analysis.native_result import BLOCK, Result
-from dfc.passes.analysis.native_rows import RowProduct
-from dfc.passes.analysis.native_shared import Shared
-from dfc.passes.analysis.native_tiles import Range
-from dfc.passes.analysis.native_trits import TritProduct
+from dfc.passes.native.blocks import BlockProduct
+from dfc.passes.native.bytes import ByteProduct, dot_of
+from dfc.passes.native.code import Code
+from dfc.passes.native.form import Product, products_of
+from dfc.passes.native.function import Frame, become_kernel, check_isa
+from dfc.passes.native.isa import ISAS
+from dfc.passes.native.result import BLOCK, Result
+from dfc.passes.native.rows import RowProduct
+from dfc.passes.native.shared import Shared
+from dfc.passes.native.tiles import Range
+from dfc.passes.native.trits import TritProduct
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,13 @@ from dfc.passes.analysis.functions import (
     erase_unused,
     functions,
 )
-from dfc.passes.analysis.fusion_graph import FusionGraph, Group
-from dfc.passes.analysis.kernel_building import KernelBuilder, replace_groups
-from dfc.passes.analysis.kernel_growth import Growth
-from dfc.passes.analysis.kernel_legality import shortage
-from dfc.passes.analysis.kernel_names import unique_names
 from dfc.passes.analysis.origins import origin_of
 from dfc.passes.analysis.unit_choice import UnitChooser
+from dfc.passes.kernels.building import KernelBuilder, replace_groups
+from dfc.passes.kernels.fusion_graph import FusionGraph, Group
+from dfc.passes.kernels.growth import Growth
+from dfc.passes.kernels.legality import shortage
+from dfc.passes.kernels.names import unique_names
 from dfc.runtime.machine import Target, target_of
 
 

@@ -32,8 +32,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dfc.dialects.accel import KernelOp
 from dfc.passes.analysis.block_order import sort_ops
 from dfc.passes.analysis.functions import WEIGHTS, functions
-from dfc.passes.analysis.kernel_names import free_name
-from dfc.passes.analysis.merged_kernel import (
+from dfc.passes.kernels.merged_kernel import (
     activations,
     fit_beside,
     independent,
@@ -41,6 +40,7 @@ from dfc.passes.analysis.merged_kernel import (
     merged,
     units_of,
 )
+from dfc.passes.kernels.names import free_name
 from dfc.runtime.machine import Target, target_of
 
 Run = list[KernelOp]

@@ -20,7 +20,7 @@ Make every tiled kernel that can be put together again a function on whole tenso
     }
 
 Fires on a kernel whose graph only reads, maps, forks and writes, cut along `parallel` dimensions, with
-bodies of `arith`, `math`, `linalg`, `tensor` and `ternary` ops or attention (untiled_graph.py). Packed tiles of a
+bodies of `arith`, `math`, `linalg`, `tensor` and `ternary` ops or attention (analysis/untiled_graph.py). Packed tiles of a
 weight that follow each other as the whole weight is packed are unpacked together. A sum over tiles, and attention
 cut into query rows, which are told their position, stay kernels. The function has the kernel's name, its call the kernel's origins. Integers
 and elementwise values do not change; a float product of whole tensors may round differently from one of tiles.
@@ -38,9 +38,9 @@ from xdsl.rewriter import Rewriter
 
 from dfc.dialects import accel
 from dfc.passes.analysis.functions import functions
-from dfc.passes.analysis.kernel_names import free_name
 from dfc.passes.analysis.origins import copy_origin
 from dfc.passes.analysis.untiled_graph import whole_body
+from dfc.passes.kernels.names import free_name
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dfc.passes.analysis.block_order import sort_ops
 from dfc.passes.analysis.equal_ops import operands_of
 from dfc.passes.analysis.functions import WEIGHTS, calls, erase_unused, functions
-from dfc.passes.analysis.fusion_graph import is_cheap
 from dfc.passes.analysis.origins import ORIGIN, generalise, origins_of, set_origins
 from dfc.passes.analysis.repeated_runs import Repetition, find
 from dfc.passes.analysis.weight_work import weight_arguments, weight_work
+from dfc.passes.kernels.fusion_graph import is_cheap
 
 
 def layer_function(found: Repetition, name: str) -> FuncOp:

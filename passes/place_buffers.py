@@ -25,7 +25,7 @@ Give every tensor of a function a buffer, and every edge of a graph a FIFO, with
       func.return %y
     }
 
-Which buffers are shared: function_buffers.py; where they stand: tier_choice.py and edge_plan.py.
+Which buffers are shared: placement/function_buffers.py; where they stand: placement/tier_choice.py and placement/edge_plan.py.
 Arguments and results stay in the target's `host_tier`. An entry function keeps its arguments and
 results; a called one takes a buffer for each result that is not in one of its arguments, as an extra
 argument behind the others, and returns nothing: its caller owns the results' buffers, so two calls
@@ -44,10 +44,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dfc.passes.analysis.function_buffers import FunctionBuffers, Signature
 from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
-from dfc.passes.analysis.placed_builder import PlacedBuilder
-from dfc.passes.analysis.tier_choice import TierChoice
+from dfc.passes.placement.function_buffers import FunctionBuffers, Signature
+from dfc.passes.placement.placed_builder import PlacedBuilder
+from dfc.passes.placement.tier_choice import TierChoice
 from dfc.runtime.machine import target_of
 
 

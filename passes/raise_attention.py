@@ -32,7 +32,6 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dfc.dialects import attention
 from dfc.dialects.utils import element, shape
-from dfc.passes.analysis.attention_form import Attention, match
 from dfc.passes.analysis.functions import erase_unused, functions
 from dfc.passes.analysis.origins import origins_of, set_origins
 from dfc.passes.analysis.tensor_forms import (
@@ -43,6 +42,7 @@ from dfc.passes.analysis.tensor_forms import (
     transpose,
     unary,
 )
+from dfc.passes.attention.form import Attention, match
 
 
 class Raiser:

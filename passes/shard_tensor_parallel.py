@@ -46,7 +46,6 @@ from xdsl.utils.exceptions import PassFailedException
 from dfc.dialects.socket import sockets_of
 from dfc.dialects.ternary import TritType
 from dfc.dialects.utils import element
-from dfc.passes.analysis.function_buffers import ALIAS
 from dfc.passes.analysis.functions import (
     WEIGHTS,
     argument_attributes,
@@ -57,6 +56,7 @@ from dfc.passes.analysis.functions import (
 )
 from dfc.passes.analysis.tensor_parallel import FunctionSharder, Shares
 from dfc.passes.analysis.weight_work import WEIGHT
+from dfc.passes.placement.function_buffers import ALIAS
 from dfc.runtime.machine import target_of
 
 GRID = "sockets"

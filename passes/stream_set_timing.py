@@ -21,7 +21,7 @@ from xdsl.passes import ModulePass
 
 from dfc.dialects import stream
 from dfc.passes.analysis.graph_places import fail
-from dfc.passes.analysis.node_units import unit_of
+from dfc.passes.fabric.node_units import unit_of
 from dfc.runtime.machine import Access, Target, target_of
 from dfc.runtime.machine.units.stream_fabric import tiles_of
 

@@ -30,10 +30,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import stream
-from dfc.passes.analysis.fifo_sizing import Sizer, Sizing
 from dfc.passes.analysis.graph_places import fail
 from dfc.passes.analysis.graph_variants import edge_streams, graphs_of, variants_of
-from dfc.passes.analysis.node_units import short_depth
+from dfc.passes.fabric.fifo_sizing import Sizer, Sizing
+from dfc.passes.fabric.node_units import short_depth
 from dfc.runtime.errors import DfcError
 from dfc.runtime.graph.extract import SHORT
 from dfc.runtime.machine import target_of

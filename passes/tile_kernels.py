@@ -19,15 +19,15 @@ Cut the tensors of every kernel into tokens and its ops into nodes of one `strea
       }
     }
 
-Dimensions that ops walk along together (dimension_classes.py) are cut together. All nodes of a
+Dimensions that ops walk along together (analysis/dimension_classes.py) are cut together. All nodes of a
 kernel stand in one loop nest; each fires in the loops it walks along, so a token that the inner
 loops do not change is read once and held. Sizes and order are those with the smallest bound on
-time that fit on chip (tile_search.py; what was tried is in the kernel's `dfc.tiling`). A sum of
+time that fit on chip (tiling/search.py; what was tried is in the kernel's `dfc.tiling`). A sum of
 integers that is cut becomes a `stream.reduce`. Weights are packed as their unit wants them, in front
 of the kernel; `hoist-weights` moves that to `@weights`. Attention is cut into the query rows of its
 schedule, which comes from the unit when the op has none. A kernel in the host's memory stays whole.
 Constant tensors are made in the bodies that use them.
-A kernel on a unit that holds graphs is cut to elements, each op a node of its own (fabric_loops.py): a
+A kernel on a unit that holds graphs is cut to elements, each op a node of its own (fabric/loops.py): a
 reduction folds token by token, and what it has reduced may be used again behind it.
 `ternary.linear` is decomposed first. Tiles at an edge may stand over; what stands over is zero.
 Integers do not change; a float product of smaller tiles may round differently.
@@ -43,8 +43,8 @@ from xdsl.passes import ModulePass
 from dfc.dialects import accel
 from dfc.passes.analysis.functions import WEIGHTS, functions
 from dfc.passes.analysis.sunk_constants import sink_constants
-from dfc.passes.analysis.tiled_kernel import tile_kernel
 from dfc.passes.decompose_ternary_linear import DecomposeTernaryLinearPass
+from dfc.passes.tiling.tiled_kernel import tile_kernel
 from dfc.runtime.machine import target_of
 
 

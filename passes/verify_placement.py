@@ -32,12 +32,12 @@ from xdsl.passes import ModulePass
 
 from dfc.dialects import accel, socket, stream, tier
 from dfc.passes.analysis.branches import timed
-from dfc.passes.analysis.edge_plan import home_tier, reaches, unit_of
-from dfc.passes.analysis.fabric_graph import fabric_of
 from dfc.passes.analysis.functions import WEIGHTS, callees_first, is_private
 from dfc.passes.analysis.graph_places import expect_turns, fail
 from dfc.passes.analysis.memory_views import buffer_bytes
-from dfc.passes.analysis.tier_choice import graph_in
+from dfc.passes.fabric.graph import fabric_of
+from dfc.passes.placement.edge_plan import home_tier, reaches, unit_of
+from dfc.passes.placement.tier_choice import graph_in
 from dfc.runtime.machine import Target, target_of
 from dfc.runtime.machine.units.stream_fabric import StreamFabric, tiles_of
 

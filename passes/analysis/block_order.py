@@ -5,7 +5,7 @@ from heapq import heapify, heappop, heappush
 
 from xdsl.ir import Block, Operation
 
-from dfc.passes.analysis.fusion_graph import inputs_of
+from dfc.passes.kernels.fusion_graph import inputs_of
 
 
 def sort_ops(block: Block, places: Mapping[Operation, int]) -> None:

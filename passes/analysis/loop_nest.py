@@ -22,11 +22,11 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from dfc.dialects import accel, stream, tier
-from dfc.passes.analysis.event_rings import Key, last_key, merge_carried, ring_keys
 from dfc.passes.analysis.graph_places import Graph, Item, Node, Place, in_order
 from dfc.passes.analysis.launch_body import launch_body
 from dfc.passes.analysis.memory_views import Index, Indices, memref_type
 from dfc.passes.analysis.token_views import TokenViews, Trip
+from dfc.passes.fabric.event_rings import Key, last_key, merge_carried, ring_keys
 
 Waits = dict[Item, list[SSAValue]]
 """Events from outside the kernel that an item starts after."""

@@ -22,8 +22,6 @@ from dfc.passes.analysis.event_order import (
     in_caller,
     region_of,
 )
-from dfc.passes.analysis.fabric_graph import fabric_of_kernel
-from dfc.passes.analysis.fabric_kernel import FabricPlan
 from dfc.passes.analysis.functions import (
     WEIGHTS,
     argument_attributes,
@@ -32,8 +30,10 @@ from dfc.passes.analysis.functions import (
     set_argument_attributes,
     update_type,
 )
-from dfc.passes.analysis.kernel_function import EVENT, kernel_function
-from dfc.passes.analysis.kernel_plan import KernelPlan, kernel_plan
+from dfc.passes.fabric.graph import fabric_of_kernel
+from dfc.passes.fabric.kernel import FabricPlan
+from dfc.passes.kernels.function import EVENT, kernel_function
+from dfc.passes.kernels.plan import KernelPlan, kernel_plan
 from dfc.runtime.machine import target_of
 
 

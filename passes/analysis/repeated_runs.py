@@ -16,8 +16,8 @@ from xdsl.ir import Block, Operation, OpResult, SSAValue
 from dfc.dialects import attention
 from dfc.passes.analysis.block_order import depends_on_itself
 from dfc.passes.analysis.equal_ops import is_pure, op_key, operands_of
-from dfc.passes.analysis.fusion_graph import is_anchor, is_cheap
 from dfc.passes.analysis.origins import module_of, origin_of
+from dfc.passes.kernels.fusion_graph import is_anchor, is_cheap
 
 Run = tuple[Operation, ...]
 

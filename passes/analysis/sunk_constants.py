@@ -10,8 +10,8 @@ from xdsl.ir import Block, Region
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dfc.dialects import accel
-from dfc.passes.analysis.kernel_loops import UNIT
 from dfc.passes.analysis.origins import copy_origin, value_name
+from dfc.passes.kernels.loops import UNIT
 from dfc.runtime.machine import Target
 
 

@@ -2,7 +2,7 @@
 One function of a program that several sockets share: which values each of them holds a part of.
 
 A value is whole, the same on all sockets, or split along a dimension, one part per socket. Ops
-follow their operands along the loops in which dimensions move together (op_loops.py).
+follow their operands along the loops in which dimensions move together (analysis/op_loops.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,6 @@ from dfc.dialects import socket
 from dfc.dialects.attention import KvWriteOp
 from dfc.dialects.socket import DIM
 from dfc.dialects.utils import shape
-from dfc.passes.analysis.function_buffers import ALIAS
 from dfc.passes.analysis.functions import (
     argument_attributes,
     erase_unused,
@@ -40,11 +39,12 @@ from dfc.passes.analysis.functions import (
     set_result_attributes,
     update_type,
 )
-from dfc.passes.analysis.fusion_graph import inputs_of, is_cheap
 from dfc.passes.analysis.op_loops import Loop, loops_of
 from dfc.passes.analysis.origins import ORIGIN, origin_of
 from dfc.passes.analysis.resize import Shapes, copy_ops
 from dfc.passes.analysis.tensor_forms import number
+from dfc.passes.kernels.fusion_graph import inputs_of, is_cheap
+from dfc.passes.placement.function_buffers import ALIAS
 from dfc.runtime.machine.structure import contraction_of
 
 

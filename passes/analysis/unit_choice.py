@@ -7,8 +7,8 @@ from xdsl.ir import Operation
 
 from dfc.dialects.attention import SdpaOp
 from dfc.passes.analysis.equal_ops import op_key
-from dfc.passes.analysis.fusion_graph import FusionGraph, Group
-from dfc.passes.analysis.kernel_legality import fits
+from dfc.passes.kernels.fusion_graph import FusionGraph, Group
+from dfc.passes.kernels.legality import fits
 from dfc.runtime.machine import Access, Target
 from dfc.runtime.machine.work import unknown
 

@@ -3,7 +3,7 @@ The ops of a kernel's `stream.graph` on whole tensors: what `tile-kernels` cut, 
 
 A body that computes a tile from the same tile of its operands computes, on whole tensors, all tiles at
 once. So a graph of reads, maps, forks and writes can be put together where every dimension that is cut
-is `parallel` in all bodies (dimension_classes.py), its tiles come in the order of one loop of the
+is `parallel` in all bodies (analysis/dimension_classes.py), its tiles come in the order of one loop of the
 nest, and the packed tiles of a weight, one after the other, are the packing of the whole weight. Sums over
 tiles, and bodies that ask which tile they work on, cannot.
 """

@@ -14,11 +14,11 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import stream
-from dfc.passes.analysis.fifo_sizing import with_depths
 from dfc.passes.analysis.graph_variants import edge_streams, graphs_of
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.passes.attention_set_schedule import AttentionSetSchedulePass
 from dfc.passes.convert_attention_to_stream import ConvertAttentionToStreamPass
+from dfc.passes.fabric.fifo_sizing import with_depths
 from dfc.passes.stream_fold_nodes import StreamFoldNodesPass
 from dfc.passes.stream_set_timing import StreamSetTimingPass
 from dfc.passes.stream_size_fifos import StreamSizeFifosPass

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import dfc
 from dfc.dialects import accel, stream
-from dfc.passes.analysis.fusion_graph import is_work
+from dfc.passes.kernels.fusion_graph import is_work
 from dfc.program import Program
 
 ROWS, COLUMNS = 5, 16

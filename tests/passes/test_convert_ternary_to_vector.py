@@ -23,10 +23,10 @@ from pass_testing import FILECHECK, apply_to_clone, ops_named, parse
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects.ternary import PackingAttr
-from dfc.passes.analysis.native_bytes import PANEL
-from dfc.passes.analysis.native_form import LONGEST
-from dfc.passes.analysis.native_isa import ISAS
 from dfc.passes.convert_ternary_to_vector import ConvertTernaryToVectorPass
+from dfc.passes.native.bytes import PANEL
+from dfc.passes.native.form import LONGEST
+from dfc.passes.native.isa import ISAS
 from dfc.runtime.interpreter import run
 from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.native.cpu import NEEDS

@@ -17,9 +17,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import accel
-from dfc.passes.analysis.kernel_growth import reached
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.passes.fuse_kernels import FuseKernelsPass
+from dfc.passes.kernels.growth import reached
 
 CASES = (FILECHECK / "fuse_kernels.mlir").read_text().split("// -----")
 

@@ -4,8 +4,8 @@ import pytest
 from pass_testing import parse
 
 from dfc.passes.analysis.functions import entry_names
-from dfc.passes.analysis.kernel_names import last_word, node_of, unique_names
 from dfc.passes.analysis.origins import at_call, generalise, origins_of, value_name
+from dfc.passes.kernels.names import last_word, node_of, unique_names
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from lowering import lowered, parse, random_values, same, values
 from pass_testing import FILECHECK, apply_to_clone, check_values, ops_named
 from xdsl.dialects.builtin import ModuleOp
 
-from dfc.passes.analysis.merged_kernel import joined_name
 from dfc.passes.attach_target import AttachTargetPass
 from dfc.passes.fuse_kernels import FuseKernelsPass
+from dfc.passes.kernels.merged_kernel import joined_name
 from dfc.passes.merge_kernels import MergeKernelsPass
 
 CASES = (FILECHECK / "merge_kernels.mlir").read_text().split("// -----")

@@ -12,7 +12,7 @@ from pass_testing import parse
 from test_convert_ternary_to_vector import check_product
 
 from dfc.dialects.ternary import PackingAttr
-from dfc.passes.analysis.native_trit_codes import byte_of
+from dfc.passes.native.trit_codes import byte_of
 from dfc.runtime.interpreter import run
 
 PACKING = PackingAttr("trits3in5", "interleaved")

@@ -9,8 +9,8 @@ import pytest
 from pass_testing import function, parse
 from row_testing import Text, call_rows, generic, interpreted, row_kernel
 
-from dfc.passes.analysis.row_graph import row_program
-from dfc.passes.analysis.row_plan import plan
+from dfc.passes.rows.graph import row_program
+from dfc.passes.rows.plan import plan
 from dfc.runtime.interpreter.dtypes import Array
 
 NUMPY = {

@@ -7,8 +7,8 @@ from pass_testing import FILECHECK, apply_to_clone, check_values, parse
 from xdsl.utils.exceptions import PassFailedException
 
 from dfc.dialects import stream
-from dfc.passes.analysis.fifo_sizing import MUCH, Depths, Sizer, attempt, with_depths
 from dfc.passes.attach_target import AttachTargetPass
+from dfc.passes.fabric.fifo_sizing import MUCH, Depths, Sizer, attempt, with_depths
 from dfc.passes.stream_size_fifos import StreamSizeFifosPass
 from dfc.runtime.graph import DeadlockError, Edge, Graph, Node, Rate, Run, simulate
 

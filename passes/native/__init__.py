@@ -1,0 +1,1 @@
+"""Products and attention as native code for the host."""

@@ -1,0 +1,1 @@
+"""Where buffers stand in memory: tiers, offsets and the IR that says so."""

@@ -1,0 +1,1 @@
+"""Work on rows as native code for the host: lanes, masks, sums and functions."""

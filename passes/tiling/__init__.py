@@ -1,0 +1,1 @@
+"""Tile sizes of kernels: their edges, cost and search."""
