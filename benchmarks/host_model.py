@@ -26,7 +26,7 @@ from dfc.host.generate import Generator
 from dfc.host.parts import where
 from dfc.host.result import SPREAD, spread
 from dfc.host.run import weight_bytes
-from dfc.runtime.native.bandwidth import Bandwidth, Reader
+from dfc.runtime.native.bandwidth import Bandwidth, Reader, pause
 
 MODEL = "bitnet-b1.58-2b-4t"
 BLOCK = 1 << 20
@@ -46,7 +46,8 @@ class Contender:
     steps: list[float] = field(default_factory=list[float])
 
     def run(self, steps: int) -> None:
-        """So many steps behind the prompt."""
+        """So many steps behind the prompt, on cores that are free."""
+        pause()
         self.generator.rewind(self.context)
         for _ in range(steps):
             start = time.perf_counter()
