@@ -25,7 +25,8 @@ from dfc.host.graph import Facts, callee, merge_equal, specialise_floats, study,
 from dfc.host.lm_head import int8_linear, quantize_lm_head, restore_head
 from dfc.host.report import HostReport
 from dfc.host.rest import replace_clusters, run_rest, shaping
-from dfc.host.rows import Rows, identity
+from dfc.host.rows import Rows
+from dfc.host.steps import identity
 from dfc.region import Options
 
 LOG = logging.getLogger(__name__)

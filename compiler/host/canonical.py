@@ -20,7 +20,8 @@ from dfc.frontends.trace import decompositions
 from dfc.host.clusters import Cluster
 from dfc.host.graph import Facts, value
 from dfc.host.lm_head import is_given
-from dfc.host.rows import PRODUCTS, Step, function, identity, operands, row_shape
+from dfc.host.rows import row_shape
+from dfc.host.steps import PRODUCTS, Step, function, identity, operands
 
 TOKENS = 16
 """The nominal number of rows in a region's types; its code takes any number."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import fx
 
 from dfc.host.graph import Facts
-from dfc.host.rows import PRODUCTS, Rows, Step, operands
+from dfc.host.rows import Rows
+from dfc.host.steps import PRODUCTS, Step, operands
 
 
 @dataclass

@@ -18,7 +18,7 @@ from dfc.host.clusters import Cluster
 from dfc.host.lm_head import is_given, kept
 from dfc.host.operators import register
 from dfc.host.region import HostRegion, compile_region
-from dfc.host.rows import PRODUCTS, exact_linear, operands
+from dfc.host.steps import PRODUCTS, exact_linear, operands
 from dfc.region import NotTernary, Options, tolerance
 
 COMPILED: "WeakValueDictionary[Any, Compiled]" = WeakValueDictionary()
