@@ -72,6 +72,39 @@ def test_layers_of_full_width_in_bf16():
     assert found.ends.flips + found.ends.wrong <= found.ends.integers / 4
 
 
+class Block(torch.nn.Module):
+    """The second half of a decoder layer: norm, feed-forward, residual."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.norm, self.mlp = layer.post_attention_layernorm, layer.mlp
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.mlp(self.norm(x))
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_flips_are_rounding():
+    """The same layer in f64 is the truth: ours is as near to it as eager's, and nearer to eager's than to it."""
+    model = build("bitnet-b1.58-2b-4t", "bitlinear", num_hidden_layers=1, vocab_size=512,
+                  bos_token_id=1, eos_token_id=2)  # fmt: skip
+    block = Block(model.model.layers[0]).eval()
+    packed = dfc.pack(block)
+    torch.manual_seed(0)
+    x = torch.randn(1, 64, 2560, dtype=torch.bfloat16)
+    compiled = torch.compile(packed, backend="dfc", options={"target": "host"})
+    ours, eager = compiled(x).double(), packed(x).double()
+    assert dfc.last_report().fallbacks == []
+    truth = block.double()(x.double())
+
+    def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+        return ((one - other).square().mean().sqrt()).item()
+
+    assert distance(ours, truth) <= 1.05 * distance(eager, truth)
+    assert distance(ours, eager) <= distance(eager, truth) / 2
+
+
 def test_a_wrong_kernel_is_found(monkeypatch: pytest.MonkeyPatch):
     from dfc.host.region import HostRegion
 
