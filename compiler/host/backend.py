@@ -21,7 +21,16 @@ from dfc.host.attention import lower_attention
 from dfc.host.canonical import Canonical, canonical
 from dfc.host.clusters import Cluster, find_clusters
 from dfc.host.compiled import Compiled, compiled
-from dfc.host.graph import Facts, callee, merge_equal, specialise_floats, study, tensors
+from dfc.host.graph import (
+    Facts,
+    callee,
+    forget_gradients,
+    merge_equal,
+    requires_grad,
+    specialise_floats,
+    study,
+    tensors,
+)
 from dfc.host.lm_head import int8_linear, quantize_lm_head, restore_head
 from dfc.host.report import HostReport
 from dfc.host.rest import replace_clusters, run_rest, shaping
@@ -38,17 +47,19 @@ def compile_host(
     """What runs a graph; sizes may be symbolic."""
     places = [n for n in module.graph.nodes if n.op == "placeholder"]
     given = dict(zip(places, example_inputs, strict=True))
-    own = has_own_operators(module.graph)
-    if wants_gradients(example_inputs) and not own:
-        report = HostReport.unchanged("gradients are wanted", module.graph)
-        how, run = run_rest(module, example_inputs, options.rest)
-        return Host(run, report.ran(how), [], gradients=True)
+    gradients = wants_gradients(example_inputs) and not reaches_own(module.graph)
     with torch.no_grad():
+        if not gradients:
+            forget_gradients(module.graph)
         lowered = Lowering(module, given, options)
         lowered.lower()
         rest = lowered.rewritten()
+    report = lowered.report()
+    if gradients:
+        report.notes.append("gradients are wanted")
+    with nullcontext() if gradients else torch.no_grad():
         how, run = run_rest(rest, example_inputs, options.rest, lowered.tokens())
-    return Host(run, lowered.report().ran(how), lowered.regions, gradients=False)
+    return Host(run, report.ran(how), lowered.regions, gradients=gradients)
 
 
 class Host:
@@ -177,9 +188,9 @@ def wants_gradients(inputs: Sequence[Any]) -> bool:
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
-def has_own_operators(graph: fx.Graph) -> bool:
-    """Whether a graph calls operators of namespace `dfc`, which have no gradients."""
-    calls = (n for n in graph.nodes if n.op == "call_function")
+def reaches_own(graph: fx.Graph) -> bool:
+    """Whether gradients would have to go through operators of namespace `dfc`, which have none."""
+    calls = (n for n in graph.nodes if n.op == "call_function" and requires_grad(n))
     return any(
         "dfc::" in str(getattr(n.target, "_name", "")) or "dfc." in str(n.target)
         for n in calls

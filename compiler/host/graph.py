@@ -35,6 +35,9 @@ COUNTING = {"batch_norm", "instance_norm"}
 AUTOCAST = {"_enter_autocast", "_exit_autocast"}
 """What Dynamo writes where a `torch.autocast` begins and ends."""
 
+GRADIENTS = {"_set_grad_enabled", "_enter_inference_mode", "_exit_inference_mode"}
+"""What Dynamo writes where gradients are switched on or off."""
+
 RANDOM = (
     *("rand", "dropout", "normal", "bernoulli", "multinomial", "exponential"),
     *("poisson", "binomial", "gumbel", "rrelu"),
@@ -56,11 +59,29 @@ def value(node: Any) -> Any:
     return node.meta.get("example_value")
 
 
-def tensors(node: fx.Node) -> Iterator[Tensor]:
+def tensors(node: Any) -> Iterator[Tensor]:
     """The tensors in a node's value."""
     for leaf in tree_leaves(value(node)):
         if isinstance(leaf, Tensor):
             yield leaf
+
+
+def requires_grad(node: Any) -> bool:
+    """Whether gradients go through a node's value."""
+    return any(tensor.requires_grad for tensor in tensors(node))
+
+
+def has_gradients(graph: fx.Graph) -> bool:
+    """Whether a graph computes anything that gradients go through."""
+    return any(n.op.startswith("call_") and requires_grad(n) for n in graph.nodes)
+
+
+def forget_gradients(graph: fx.Graph) -> None:
+    """Note of every value that no gradients go through it."""
+    for node in graph.nodes:
+        if requires_grad(node):
+            found = tree_map_only(Tensor, Tensor.detach, value(node))
+            node.meta["example_value"] = found
 
 
 def same(a: Any, b: Any) -> bool:
@@ -178,13 +199,14 @@ def study(graph: fx.Graph, parameters: Collection[fx.Node]) -> Facts:
 
 
 def keep_modes(facts: Facts) -> None:
-    """Keep every call between the same two changes of autocast and of functorch's levels."""
-    autocast = has_autocast(facts.graph)
+    """Keep every call between the same two changes of autocast, of gradients and of functorch's levels."""
+    modes = AUTOCAST if has_autocast(facts.graph) else set[str]()
+    modes = modes | GRADIENTS if has_gradients(facts.graph) else modes
     change: list[fx.Node] = []
     since: list[fx.Node] = []
     for node in facts.graph.nodes:
         name = callee(node)
-        if (autocast and name in AUTOCAST) or name.endswith("crement_nesting"):
+        if name in modes or name.endswith("crement_nesting"):
             facts.before.setdefault(node, []).extend(since)
             change, since = [node], [node]
         elif node.op.startswith("call_"):
@@ -224,7 +246,7 @@ def merge_equal(graph: fx.Graph, facts: Facts) -> None:
     Compute once what a graph computes several times from the same operands.
 
     Masks and tables of positions are made by every layer anew. What is given to the user, or seen in it,
-    is left alone: two results are not one memory.
+    is left alone: two results are not one memory. So is what gradients go through: their sums have an order.
     """
     seen: dict[Any, fx.Node] = {}
     output = next(node for node in graph.nodes if node.op == "output")
@@ -232,6 +254,8 @@ def merge_equal(graph: fx.Graph, facts: Facts) -> None:
     ordered = facts.touching | set(facts.before)
     for node in list(graph.nodes):
         if not node.op.startswith("call_") or node in ordered or is_random(node):
+            continue
+        if requires_grad(node):
             continue
         if not isinstance(value(node), Tensor) or given & {*storages(node)}:
             continue

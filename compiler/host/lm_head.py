@@ -16,7 +16,7 @@ from torch.nn import functional
 from dfc.frontends import ops
 from dfc.frontends.functions import module_path, plain_path
 from dfc.frontends.int8 import quantize_rows
-from dfc.host.graph import callee, value
+from dfc.host.graph import callee, requires_grad, value
 from dfc.host.operators import LIBRARY
 from dfc.weights_cache import WeightsCache
 
@@ -75,7 +75,8 @@ def quantize_lm_head(
     """
     Put int8 operators in place of LM heads and of embeddings of their weights.
 
-    An LM head is a linear layer of a module called `lm_head`, or on an embedding's weight.
+    An LM head is a linear layer of a module called `lm_head`, or on an embedding's weight. One that gradients go
+    through stays.
     """
     embeddings = {
         node: dict(zip(EMBEDDING, node.args, strict=False)) | dict(node.kwargs)
@@ -97,6 +98,8 @@ def quantize_lm_head(
 def is_head(node: fx.Node, given: Mapping[fx.Node, Any], tied: set[int]) -> bool:
     """Whether a node is the linear layer that gives logits."""
     if node.target is not functional.linear or len(node.all_input_nodes) < 2:
+        return False
+    if requires_grad(node):
         return False
     weight = given.get(node.all_input_nodes[1])
     if not isinstance(weight, Tensor) or not weight.is_floating_point():

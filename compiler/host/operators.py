@@ -2,7 +2,7 @@
 """
 The operator that a region is in a rewritten graph: `dfc::host_region`.
 
-It is opaque to inductor, takes and gives contiguous tensors, and writes to nothing.
+It is opaque to inductor, takes and gives contiguous tensors, writes to nothing, and no gradients go through it.
 """
 
 from collections.abc import Sequence
@@ -69,6 +69,7 @@ def host_region_shapes(
 
 
 LIBRARY.impl("host_region", host_region, "CPU")
+LIBRARY.impl("host_region", torch.library.fallthrough_kernel, "Autograd")
 torch.library.register_fake("dfc::host_region", host_region_shapes, lib=LIBRARY)
 
 call_region: Any = torch.ops.dfc.host_region.default

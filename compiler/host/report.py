@@ -45,14 +45,6 @@ class HostReport(GraphReport):
         found.lowered = sum(n in inside for n in work)
         return found
 
-    @classmethod
-    def unchanged(cls, why: str, graph: fx.Graph) -> "HostReport":
-        """The report of a graph that is given to PyTorch as it is."""
-        found = cls("main", None, "host")
-        found.operators = sum(map(is_work, graph.nodes))
-        found.notes = [why]
-        return found
-
     def ran(self, rest: str) -> "HostReport":
         """The same, with what runs the rest."""
         return replace(self, rest=rest)

@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional
 
-from dfc.host.graph import callee, same, value
+from dfc.host.graph import callee, requires_grad, same, value
 from dfc.host.lm_head import int8_linear
 from dfc.host.steps import (
     PRODUCTS,
@@ -94,7 +94,7 @@ class Rows:
         nodes = [node, *node.all_input_nodes]
         if shape is None or node in self.weights or any(map(self._is_touched, nodes)):
             return None
-        if not is_known(node) or not is_dense(value(node)):
+        if not is_known(node) or not is_dense(value(node)) or requires_grad(node):
             return None
         name = callee(node)
         for names, form in FORMS:
@@ -161,6 +161,8 @@ class Rows:
             return None
         if value(source).dtype != value(node).dtype:  # the bits, read as another dtype
             return None
+        if requires_grad(source):  # where the value leaves a region, it is the source
+            return None
         return Step(identity, (source,))
 
     def cast(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:
@@ -170,7 +172,7 @@ class Rows:
             return None
         dtype = value(node).dtype
         if value(source).dtype == dtype:
-            return Step(identity, (source,))
+            return None if requires_grad(source) else Step(identity, (source,))
         return Step(Tensor.to, (source, dtype))
 
     def norm(self, node: fx.Node, shape: tuple[Any, int]) -> Step | None:

@@ -43,8 +43,9 @@ def compiled(model: nn.Module, **options: Any) -> Any:
 
 def off(got: Tensor, want: Tensor) -> float:
     """The mean square of the difference, of that of what is wanted."""
-    difference = (got.double() - want.double()).square().mean()
-    return float((difference / want.double().square().mean()).sqrt())
+    got, want = got.detach().double(), want.detach().double()
+    difference = (got - want).square().mean()
+    return float((difference / want.square().mean()).sqrt())
 
 
 def only_graph() -> Any:
