@@ -32,6 +32,7 @@ PASSES: tuple[str, ...] = (
     "convert-rows-to-vector",
     "convert-ternary-to-vector",
     "convert-attention-to-vector",
+    "convert-linear-to-vector",
     "run-upstream",
 )
 
