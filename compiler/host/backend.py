@@ -31,6 +31,7 @@ from dfc.host.graph import (
     study,
     tensors,
 )
+from dfc.host.inplace import functionalise
 from dfc.host.lm_head import int8_linear, quantize_lm_head, restore_head
 from dfc.host.report import HostReport
 from dfc.host.rest import replace_clusters, run_rest, shaping
@@ -102,6 +103,7 @@ class Lowering:
         graph = self.module.graph
         parameters = [n for n, v in self.given.items() if is_weight(n, v)]
         specialise_floats(graph)
+        functionalise(graph)
         lower_attention(graph)
         if self.options.quantize_lm_head:
             quantize_lm_head(graph, self.given, self.options.freeze)
