@@ -28,7 +28,7 @@ from dfc.runtime.native.cache import ObjectCache
 from dfc.runtime.native.cpu import choose_isa
 from dfc.runtime.native.kernel import Kernels
 from dfc.runtime.native.memory import huge_bytes
-from dfc.runtime.native.threads import run
+from dfc.runtime.native.threads import Calls
 
 TARGET = "host"
 """The target whose pipeline leads to *tiled*."""
@@ -182,6 +182,8 @@ class HostRegion:
         self.offsets = [sum(strides[:n]) for n in range(len(strides))]
         self.scratch = sum(strides)
         self.calls, self.pick = self.tables()
+        self.ready = (0, 0, Calls(()))
+        """The calls for the tokens and threads of the last call."""
         shapes = [plan.values[n].inner for n in plan.results]
         padded = any(row.padded for row in self.results)
         direct = tuple(self.given) == plan.results and tuple(shapes) == plan.inner
@@ -241,10 +243,18 @@ class HostRegion:
             )
         )
         table = array("q", words)
-        place, most = table.buffer_info()[0], torch.get_num_threads()
-        for call in self.calls:
-            threads = call.threads(tokens, most)
-            run(call.address, place + call.offset, call.parts or tokens, threads)
+        self.calls_of(tokens, torch.get_num_threads()).run(table.buffer_info()[0])
+
+    def calls_of(self, tokens: int, most: int) -> Calls:
+        """The calls for so many tokens on up to so many threads; a decode step asks for the same each time."""
+        before, threads, found = self.ready
+        if (before, threads) != (tokens, most):
+            found = Calls(
+                (c.address, c.offset, c.parts or tokens, c.threads(tokens, most))
+                for c in self.calls
+            )
+            self.ready = tokens, most, found
+        return found
 
     def finished(
         self, lead: torch.Size, rows: Sequence[Tensor], made: Sequence[Tensor]

@@ -163,7 +163,7 @@ def test_an_exception_in_the_middle_changes_nothing(
         raise MemoryError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(region, "run", fail)
+        patch.setattr(region.Calls, "run", fail)
         with pytest.raises(MemoryError):
             made.run(made.x)
     with pytest.raises(Exception, match=r"size|shape|expected"):

@@ -21,6 +21,7 @@ from dfc.runtime.native.cache import MARK, ObjectCache, default_folder, key_of
 from dfc.runtime.native.cpu import NEEDS, choose_isa, flags
 from dfc.runtime.native.memory import HUGE, huge_bytes
 from dfc.runtime.native.objects import UnknownObject, load_object
+from dfc.runtime.native.pool_code import LAST
 
 TEXT = """
 func.func @f(%arguments: !llvm.ptr, %first: i64, %end: i64) {
@@ -37,7 +38,7 @@ X86 = os.uname().machine == "x86_64"
 def result_of(code: jit.Native) -> int:
     """What `TEXT` writes."""
     word = np.zeros(1, np.int64)
-    threads.CALL(code.addresses[0])(word.ctypes.data, 0, 1)
+    threads.run(code.addresses[0], word.ctypes.data, 1, 1)
     return int(word[0])
 
 
@@ -299,7 +300,7 @@ def test_threads_that_sleep_are_woken(layer):
 def test_numbers_of_jobs_begin_again(layer):
     made, module, inputs, expected = layer
     call(made, module, inputs, 2)
-    threads.OWNER.get().number = threads.LAST - 1
+    threads.OWNER.get().state[0] = (LAST - 1) << 32 | 0xFFFFFFFF  # shut
     for _ in range(4):
         np.testing.assert_array_equal(call(made, module, inputs, 2)[0], expected)
     assert threads.OWNER.get().number == 3
@@ -325,6 +326,46 @@ def test_every_part_is_done_once():
             threads.run(code.addresses[0], table.ctypes.data, parts, count)
             assert (counts[:parts] == 1).all()
             assert not counts[parts:].any()
+
+
+def test_calls_run_one_after_the_other_on_awake_and_sleeping_threads():
+    # each call doubles a number per part and adds one: another order, or a part done twice, gives another number
+    text = """
+    func.func @f(%arguments: !llvm.ptr, %first: i64, %end: i64) {
+      %one = arith.constant 1 : i64
+      %table = llvm.load %arguments : !llvm.ptr -> !llvm.ptr
+      %more = llvm.getelementptr %arguments[1] : (!llvm.ptr) -> !llvm.ptr, i64
+      %added = llvm.load %more : !llvm.ptr -> i64
+      scf.for %at = %first to %end step %one : i64 {
+        %here = llvm.getelementptr %table[%at] : (!llvm.ptr, i64) -> !llvm.ptr, i64
+        %old = llvm.load %here : !llvm.ptr -> i64
+        %twice = arith.addi %old, %old : i64
+        %new = arith.addi %twice, %added : i64
+        llvm.store %new, %here : i64, !llvm.ptr
+      }
+      func.return
+    }"""
+    code = jit.native(text, KINDS)
+    counts = np.zeros(64, np.int64)
+    table = np.array(
+        [word for n in range(4) for word in (counts.ctypes.data, n)], np.int64
+    )
+    steps = [(code.addresses[0], 16 * n, 64, 1 + n % 3) for n in range(4)]
+    calls = threads.Calls(steps)
+    pool = threads.OWNER.get()
+    for _ in range(3):
+        counts[:] = 0
+        calls.run(table.ctypes.data)
+        assert (counts == ((0 * 2 + 1) * 2 + 2) * 2 + 3).all()
+        for _ in range(2000):
+            if pool.sleeping == len(pool.threads):
+                break
+            threading.Event().wait(0.005)
+        assert pool.sleeping == len(pool.threads) > 0
+    counts[:] = 0
+    with pool.busy:
+        calls.run(table.ctypes.data)
+    assert (counts == 11).all()
 
 
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
