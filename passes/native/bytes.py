@@ -9,7 +9,8 @@ from xdsl.dialects import arith, llvm
 from xdsl.dialects.builtin import VectorType, i8, i16, i32
 from xdsl.ir import SSAValue
 
-from dfc.passes.native.code import Code, filled, sum_of_lanes
+from dfc.passes.native.attributes import lanes_of
+from dfc.passes.native.code import Code, sum_of_lanes
 from dfc.passes.native.result import BLOCK, Result
 from dfc.passes.native.tiles import Range, TiledProduct, Token
 
@@ -38,12 +39,12 @@ class Dot(ABC):
     @property
     def octets(self) -> VectorType:
         """Bytes."""
-        return VectorType(i8, [self.lanes])
+        return lanes_of(i8, self.lanes)
 
     @property
     def halves(self) -> VectorType:
         """16-bit lanes."""
-        return VectorType(i16, [self.lanes])
+        return lanes_of(i16, self.lanes)
 
     @property
     @abstractmethod
@@ -52,11 +53,11 @@ class Dot(ABC):
 
     def weight(self, code: Code, w: SSAValue) -> SSAValue:
         """Bytes of a weight as `multiply` takes them."""
-        return code.add(llvm.SExtOp(w, self.halves))
+        return code.make(llvm.SExtOp, (w,), self.halves)
 
     def activations(self, code: Code, q: SSAValue) -> SSAValue:
         """Activations as `multiply` takes them."""
-        return code.add(llvm.SExtOp(q, self.halves))
+        return code.make(llvm.SExtOp, (q,), self.halves)
 
     @abstractmethod
     def multiply(
@@ -72,7 +73,7 @@ class VnniDot(Dot):
 
     @property
     def words(self) -> VectorType:
-        return VectorType(i32, [self.lanes // 4])
+        return lanes_of(i32, self.lanes // 4)
 
     def weight(self, code: Code, w: SSAValue) -> SSAValue:
         return code.flipped(w, 128)
@@ -94,7 +95,7 @@ class Avx2Dot(Dot):
 
     @property
     def words(self) -> VectorType:
-        return VectorType(i32, [self.lanes // 2])
+        return lanes_of(i32, self.lanes // 2)
 
     def multiply(
         self, code: Code, total: SSAValue, w: SSAValue, q: SSAValue
@@ -110,12 +111,13 @@ class PlainDot(Dot):
 
     @property
     def words(self) -> VectorType:
-        return VectorType(i32, [self.lanes])
+        return lanes_of(i32, self.lanes)
 
     def multiply(
         self, code: Code, total: SSAValue, w: SSAValue, q: SSAValue
     ) -> SSAValue:
-        return code.plus(total, code.add(llvm.SExtOp(code.times(w, q), self.words)))
+        wide = code.make(llvm.SExtOp, (code.times(w, q),), self.words)
+        return code.plus(total, wide)
 
 
 DOTS: dict[str, Dot] = {
@@ -220,7 +222,7 @@ class ByteProduct(TiledProduct):
         places = self.places(code, tokens, at)
         several = [code.load(place, self.dot.octets) for place in places]
         if keep is not None:
-            several = [code.add(arith.AndIOp(q, keep)) for q in several]
+            several = [code.two(arith.AndIOp, q, keep) for q in several]
         return [self.dot.activations(code, q) for q in several]
 
     def over_columns(self, code: Code, count: int, step: Step) -> list[SSAValue]:
@@ -234,7 +236,7 @@ class ByteProduct(TiledProduct):
         )
         if rest:
             kept = [0] * (lanes - rest) + [-1] * rest
-            keep = code.add(arith.ConstantOp(filled(self.dot.octets, kept)))
+            keep = code.numbers(kept, self.dot.octets)
             sums = step(code, code.word(self.columns - lanes), sums, keep)
         return list(sums)
 
@@ -248,7 +250,7 @@ class ByteProduct(TiledProduct):
     ) -> None:
         """Add the lanes, take off what the offset made too much, and write the result."""
         count = len(totals) // len(tokens)
-        kind = VectorType(i32, [count])
+        kind = lanes_of(i32, count)
         for at, token in enumerate(tokens):
             sums = code.constant(0, kind)
             for lane, total in enumerate(totals[count * at : count * (at + 1)]):

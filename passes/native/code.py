@@ -1,33 +1,31 @@
 """Writing scalar and vector code over flat memory: ops are added at the end of a block, constants at the entry."""
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
-from xdsl.builder import Builder
 from xdsl.dialects import arith, func, llvm, scf, vector
-from xdsl.dialects.builtin import (
-    AnyFloat,
-    DenseIntOrFPElementsAttr,
-    FloatAttr,
-    IntegerAttr,
-    IntegerType,
-    VectorType,
-    i1,
-    i8,
-    i64,
-)
+from xdsl.dialects.arith import CMPI_COMPARISON_OPERATIONS
+from xdsl.dialects.builtin import AnyFloat, IntegerType, VectorType, i1, i64
 from xdsl.dialects.vector import CombiningKindAttr, CombiningKindFlag
 from xdsl.ir import Attribute, Block, Operation, SSAValue
-from xdsl.rewriter import InsertPoint
+
+from dfc.passes.native.attributes import (
+    POINTER,
+    UNALIGNED,
+    Number,
+    as_vector,
+    called,
+    filled,
+    moved_by,
+    number,
+    predicate,
+)
 
 Body = Callable[["Code", SSAValue, Sequence[SSAValue]], Sequence[SSAValue]]
 """The inside of a loop: the code of its block, the counter, what is carried; gives what to carry on."""
 
-Dense = DenseIntOrFPElementsAttr[AnyFloat] | DenseIntOrFPElementsAttr[IntegerType]
-"""Numbers in the lanes of a vector."""
-
-Constant = Dense | IntegerAttr[IntegerType] | FloatAttr[AnyFloat]
-"""What a constant op holds."""
+NONE: Mapping[str, Attribute] = MappingProxyType({})
+"""No properties."""
 
 
 class Code:
@@ -41,20 +39,36 @@ class Code:
     ) -> None:
         self.function = function
         self.block = function.body.block if block is None else block
-        self.builder = Builder(InsertPoint.at_end(self.block))
         self.constants = {} if constants is None else constants
         """The function's constants by their number as text (0 is not -0) and type."""
 
     def add(self, op: Operation) -> SSAValue:
         """Add an op with one result."""
-        return self.builder.insert(op).results[0]
+        self.block.add_op(op)
+        return op.results[0]
+
+    def make(
+        self,
+        kind: type[Operation],
+        operands: Sequence[SSAValue],
+        type_: Attribute,
+        properties: Mapping[str, Attribute] = NONE,
+    ) -> SSAValue:
+        """
+        Add an op of a kind with one result, made of its parts as they are.
+
+        A third of the time of calling the kind, which finds out what is an operand and what a list of them.
+        """
+        return self.add(
+            kind.create(operands=operands, result_types=(type_,), properties=properties)
+        )
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A number, or a vector that holds it in every lane; one op of the function per value and type."""
         key = (repr(value), type_)
         found = self.constants.get(key)
         if found is None:
-            op = arith.ConstantOp(number(value, type_))
+            op = constant_op(number(value, type_), type_)
             found = insert_constant(self.function.body.block, op)
             self.constants[key] = found
         return found
@@ -69,23 +83,27 @@ class Code:
 
     def lanes(self, count: int, type_: VectorType) -> SSAValue:
         """The vector 0, 1, 2, …"""
-        return self.add(arith.ConstantOp(filled(type_, range(count))))
+        return self.numbers(range(count), type_)
+
+    def numbers(self, values: Sequence[int], type_: VectorType) -> SSAValue:
+        """The vector of some numbers."""
+        return self.add(constant_op(filled(type_, values), type_))
 
     def plus(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """`a + b` of integers."""
-        return self.add(arith.AddiOp(a, self.number_like(b, a)))
+        return self.two(arith.AddiOp, a, b)
 
     def minus(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """`a - b` of integers."""
-        return self.add(arith.SubiOp(a, b))
+        return self.two(arith.SubiOp, a, b)
 
     def times(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """`a * b` of integers."""
-        return self.add(arith.MuliOp(a, self.number_like(b, a)))
+        return self.two(arith.MuliOp, a, b)
 
     def bits(self, a: SSAValue, mask: int) -> SSAValue:
         """`a & mask`."""
-        return self.add(arith.AndIOp(a, self.number_like(mask, a)))
+        return self.two(arith.AndIOp, a, mask)
 
     def shifted(
         self, a: SSAValue, by: SSAValue | int, signed: bool = False
@@ -93,16 +111,19 @@ class Code:
         """`a >> by`, logical or arithmetic."""
         if isinstance(by, int) and not by:
             return a
-        op = arith.ShRSIOp if signed else arith.ShRUIOp
-        return self.add(op(a, self.number_like(by, a)))
+        return self.two(arith.ShRSIOp if signed else arith.ShRUIOp, a, by)
 
     def smaller(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """The smaller of two signed integers."""
-        return self.add(arith.MinSIOp(a, self.number_like(b, a)))
+        return self.two(arith.MinSIOp, a, b)
 
     def larger(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """The larger of two signed integers."""
-        return self.add(arith.MaxSIOp(a, self.number_like(b, a)))
+        return self.two(arith.MaxSIOp, a, b)
+
+    def two(self, kind: type[Operation], a: SSAValue, b: SSAValue | int) -> SSAValue:
+        """An op on two integers, whose result has their type."""
+        return self.make(kind, (a, self.number_like(b, a)), a.type)
 
     def number_like(self, value: SSAValue | int, like: SSAValue) -> SSAValue:
         """A number as a value of the type of another."""
@@ -110,17 +131,17 @@ class Code:
 
     def splat(self, value: SSAValue, type_: VectorType) -> SSAValue:
         """A vector with a value in every lane."""
-        return self.add(vector.BroadcastOp(value, type_))
+        return self.make(vector.BroadcastOp, (value,), type_)
 
     def recast(self, value: SSAValue, type_: VectorType) -> SSAValue:
         """The same bits as other lanes."""
         if value.type == type_:
             return value
-        return self.add(vector.BitcastOp(value, type_))
+        return self.make(vector.BitcastOp, (value,), type_)
 
     def flipped(self, a: SSAValue, mask: int) -> SSAValue:
         """`a ^ mask`."""
-        return self.add(arith.XOrIOp(a, self.number_like(mask, a)))
+        return self.two(arith.XOrIOp, a, mask)
 
     def lane(self, value: SSAValue, lanes: SSAValue, at: int) -> SSAValue:
         """A vector with a value in one lane."""
@@ -128,37 +149,36 @@ class Code:
 
     def at(self, pointer: SSAValue, offset: SSAValue | int) -> SSAValue:
         """A pointer moved by bytes."""
-        kind = llvm.LLVMPointerType()
-        if isinstance(offset, int):
-            op = llvm.GEPOp(pointer, [offset], i8, result_type=kind)
-        else:
-            indices = [llvm.GEP_USE_SSA_VAL]
-            op = llvm.GEPOp(
-                pointer, indices, i8, ssa_indices=[offset], result_type=kind
-            )
-        return self.add(op)
+        fixed = isinstance(offset, int)
+        values = (pointer,) if fixed else (pointer, offset)
+        properties = moved_by(offset if fixed else llvm.GEP_USE_SSA_VAL)
+        return self.make(llvm.GEPOp, values, POINTER, properties)
 
     def load(self, pointer: SSAValue, type_: Attribute) -> SSAValue:
         """What stands at a pointer, which need not be aligned."""
-        return self.add(llvm.LoadOp(pointer, type_, alignment=1))
+        return self.make(llvm.LoadOp, (pointer,), type_, UNALIGNED)
 
     def store(self, value: SSAValue, pointer: SSAValue) -> None:
         """Write a value to a pointer, which need not be aligned."""
-        self.builder.insert(llvm.StoreOp(value, pointer, alignment=1))
+        op = llvm.StoreOp.create(operands=(value, pointer), properties=UNALIGNED)
+        self.block.add_op(op)
 
     def intrinsic(
         self, name: str, arguments: Sequence[SSAValue], type_: Attribute
     ) -> SSAValue:
         """Call an intrinsic of LLVM."""
-        return self.add(llvm.CallIntrinsicOp(name, list(arguments), [type_]))
+        properties = called(name, len(arguments))
+        return self.make(llvm.CallIntrinsicOp, arguments, type_, properties)
 
     def choose(self, test: SSAValue, yes: SSAValue, no: SSAValue) -> SSAValue:
         """`yes` where the test holds."""
-        return self.add(arith.SelectOp(test, yes, no))
+        return self.make(arith.SelectOp, (test, yes, no), yes.type)
 
     def compare(self, a: SSAValue, how: str, b: SSAValue | int) -> SSAValue:
         """A comparison of integers: `eq`, `slt`, …"""
-        return self.add(arith.CmpiOp(a, self.number_like(b, a), how))
+        pair = (a, self.number_like(b, a))
+        number = CMPI_COMPARISON_OPERATIONS.index(how)
+        return self.make(arith.CmpiOp, pair, i1, predicate(number))
 
     def loop(
         self,
@@ -171,61 +191,33 @@ class Code:
         block = Block(arg_types=[i64, *(value.type for value in carried)])
         inner = self.inside(block)
         kept = body(inner, block.args[0], block.args[1:])
-        inner.builder.insert(scf.YieldOp(*kept))
-        made = self.builder.insert(
-            scf.ForOp(*bounds, self.word(step), list(carried), block)
-        )
+        block.add_op(scf.YieldOp(*kept))
+        made = scf.ForOp(*bounds, self.word(step), list(carried), block)
+        self.block.add_op(made)
         return list(made.results)
 
     def when(self, test: SSAValue, body: Callable[["Code"], None]) -> None:
         """Run code if a test holds."""
         assert test.type == i1
         block = Block()
-        inner = self.inside(block)
-        body(inner)
-        inner.builder.insert(scf.YieldOp())
-        self.builder.insert(scf.IfOp(test, [], [block], None))
+        body(self.inside(block))
+        block.add_op(scf.YieldOp())
+        self.block.add_op(scf.IfOp(test, [], [block], None))
 
 
-def number(value: float, type_: Attribute) -> Constant:
-    """A number as an attribute, in every lane of a vector type; an unsigned byte as the signed one."""
-    if (vector_type := as_vector(type_)) is not None:
-        return filled(vector_type, [value])
-    if isinstance(type_, IntegerType):
-        return IntegerAttr(int(value), cast("IntegerType", type_))
-    assert isinstance(type_, AnyFloat)
-    return FloatAttr(value, type_)
+def constant_op(value: Number, type_: Attribute) -> Operation:
+    """An op that has a number."""
+    return arith.ConstantOp.create(result_types=(type_,), properties={"value": value})
 
 
-def filled(type_: VectorType[Attribute], values: Sequence[float]) -> Dense:
-    """A vector of these numbers, or of one in every lane."""
-    kind = type_.element_type
-    lanes = type_.get_shape()
-    if isinstance(kind, AnyFloat):
-        floats = VectorType[AnyFloat](kind, lanes)
-        return DenseIntOrFPElementsAttr.from_list(floats, list(values))
-    assert isinstance(kind, IntegerType)
-    integer = cast("IntegerType", kind)
-    half = 1 << (integer.width.data - 1)
-    signed = [int(v) - 2 * half if v >= half else int(v) for v in values]
-    return DenseIntOrFPElementsAttr.from_list(VectorType(integer, lanes), signed)
-
-
-def as_vector(type_: Attribute) -> VectorType[Attribute] | None:
-    """A type as that of a vector, None where it is none."""
-    if isinstance(type_, VectorType):
-        return cast("VectorType[Attribute]", type_)
-    return None
-
-
-def insert_constant(entry: Block, op: arith.ConstantOp) -> SSAValue:
+def insert_constant(entry: Block, op: Operation) -> SSAValue:
     """Put a constant in front of all else in a function."""
     first = entry.first_op
     if first is None:
         entry.add_op(op)
     else:
         entry.insert_op_before(op, first)
-    return op.result
+    return op.results[0]
 
 
 def size_bytes(type_: Attribute) -> int:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import func, llvm
+from xdsl.dialects import func
 from xdsl.dialects.builtin import IntegerAttr, StringAttr, i64
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
+from dfc.passes.native.attributes import POINTER
 from dfc.passes.native.code import Code
 from dfc.passes.native.isa import ISAS
 from dfc.passes.native.tiles import Range
@@ -34,8 +35,7 @@ def become_kernel(
     function: func.FuncOp, isa: str, parts: int, write: Callable[[Code, Frame], None]
 ) -> None:
     """Put the code that `write` makes in place of a function's ops; `parts` is 0 where it is as many as tokens."""
-    pointer = llvm.LLVMPointerType()
-    made = func.FuncOp(function.sym_name.data, ((pointer, i64, i64), ()))
+    made = func.FuncOp(function.sym_name.data, ((POINTER, i64, i64), ()))
     for name, value in function.attributes.items():
         made.attributes[name] = value
     made.attributes["dfc.isa"] = StringAttr(isa)
@@ -55,9 +55,7 @@ def frame(code: Code, arguments: Sequence[SSAValue], results: int) -> Frame:
     """What the table holds: the addresses of the arguments in order, those of the results, the number of tokens."""
     table, first, end = code.function.body.block.args
     count = len(arguments) + results
-    places = [
-        code.load(code.at(table, 8 * at), llvm.LLVMPointerType()) for at in range(count)
-    ]
+    places = [code.load(code.at(table, 8 * at), POINTER) for at in range(count)]
     part = Range(first, end, code.load(code.at(table, 8 * count), i64))
     return Frame(
         dict(zip(arguments, places, strict=False)), places[len(arguments) :], part

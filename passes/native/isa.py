@@ -13,6 +13,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import VectorType, i8, i16, i32
 from xdsl.ir import SSAValue
 
+from dfc.passes.native.attributes import lanes_of
 from dfc.passes.native.code import Code
 
 FIELDS = range(4)
@@ -30,12 +31,12 @@ class Isa(ABC):
     @property
     def words(self) -> VectorType:
         """Sums: a 32-bit lane for each row."""
-        return VectorType(i32, [self.bytes // 4])
+        return lanes_of(i32, self.bytes // 4)
 
     @property
     def octets(self) -> VectorType:
         """Codes as bytes."""
-        return VectorType(i8, [self.bytes])
+        return lanes_of(i8, self.bytes)
 
     @abstractmethod
     def codes(
@@ -142,7 +143,7 @@ class Avx2(Bytes):
         codes: Sequence[SSAValue],
         activations: Sequence[SSAValue],
     ) -> SSAValue:
-        halves = VectorType(i16, [self.bytes // 2])
+        halves = lanes_of(i16, self.bytes // 2)
         name = "llvm.x86.avx2.pmadd.ub.sw"
         first, *rest = (
             code.intrinsic(name, [u, q], halves)
@@ -170,7 +171,7 @@ class Portable(Isa):
     @property
     def halves(self) -> VectorType:
         """16-bit lanes."""
-        return VectorType(i16, [self.bytes // 2])
+        return lanes_of(i16, self.bytes // 2)
 
     def codes(
         self, code: Code, block: SSAValue, fields: Sequence[int] = FIELDS
@@ -189,8 +190,7 @@ class Portable(Isa):
         for field in fields:
             four = code.load(code.at(q, 4 * field), i32)
             pairs = code.recast(code.splat(four, self.words), self.halves)
-            eight = code.constant(8, self.halves)
-            low = code.add(arith.ShLIOp(pairs, eight))
+            low = code.two(arith.ShLIOp, pairs, 8)
             found += [code.shifted(each, 8, signed=True) for each in (low, pairs)]
         return found
 
@@ -207,8 +207,7 @@ class Portable(Isa):
         for each in rest:
             first = code.plus(first, each)
         pairs = code.recast(first, self.words)
-        sixteen = code.constant(16, self.words)
-        low = code.add(arith.ShLIOp(pairs, sixteen))
+        low = code.two(arith.ShLIOp, pairs, 16)
         for half in (low, pairs):
             total = code.plus(total, code.shifted(half, 16, signed=True))
         return total

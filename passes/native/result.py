@@ -8,7 +8,8 @@ from xdsl.dialects.builtin import AnyFloat, IntegerAttr, VectorType, f32, i32, i
 from xdsl.ir import Attribute, SSAValue
 
 from dfc.dialects.utils import element, shape
-from dfc.passes.native.code import Code, as_vector, size_bytes
+from dfc.passes.native.attributes import as_vector, lanes_of
+from dfc.passes.native.code import Code, size_bytes
 from dfc.passes.native.form import Product
 
 BLOCK = 16
@@ -46,8 +47,8 @@ class Result:
         kind = as_vector(values.type)
         assert kind is not None
         (count,) = kind.get_shape()
-        lanes = VectorType(i32, [count])
-        start = code.splat(code.add(arith.TruncIOp(row, i32)), lanes)
+        lanes = lanes_of(i32, count)
+        start = code.splat(code.make(arith.TruncIOp, (row,), i32), lanes)
         rows = code.plus(code.lanes(count, lanes), start)
         limit = self.limit(code, lanes)
         mask = code.add(
@@ -56,15 +57,15 @@ class Result:
             )
         )
         if self.element == i32:
-            values = code.recast(values, VectorType(f32, [count]))
+            values = code.recast(values, lanes_of(f32, count))
         op = llvm.MaskedStoreOp(values, place, mask, alignment=1)
-        code.builder.insert(op)
+        code.block.add_op(op)
 
     def limit(self, code: Code, lanes: VectorType[Attribute]) -> SSAValue:
         """The number of rows in every lane."""
         if isinstance(self.rows, int):
             return code.constant(self.rows, lanes)
-        return code.splat(code.add(arith.TruncIOp(self.rows, i32)), lanes)
+        return code.splat(code.make(arith.TruncIOp, (self.rows,), i32), lanes)
 
     def finished(
         self, code: Code, sums: SSAValue, token: SSAValue, row: SSAValue
@@ -75,14 +76,16 @@ class Result:
             return sums
         floats = like(sums, f32)
         s = code.load(code.at(self.places[finish.s], code.times(token, 4)), f32)
-        y = code.add(llvm.SIToFPOp(sums, floats))
-        y = code.add(arith.DivfOp(y, spread(code, s, floats)))
-        y = code.add(arith.MulfOp(y, self.factor(code, finish.scale, row, floats)))
+        y = code.make(llvm.SIToFPOp, (sums,), floats)
+        y = code.make(arith.DivfOp, (y, spread(code, s, floats)), floats)
+        scale = self.factor(code, finish.scale, row, floats)
+        y = code.make(arith.MulfOp, (y, scale), floats)
         if finish.bias is not None:
-            y = code.add(arith.AddfOp(y, self.factor(code, finish.bias, row, floats)))
+            bias = self.factor(code, finish.bias, row, floats)
+            y = code.make(arith.AddfOp, (y, bias), floats)
         if self.element == f32:
             return y
-        return code.add(arith.TruncFOp(y, like(sums, self.element)))
+        return code.make(arith.TruncFOp, (y,), like(sums, self.element))
 
     def factor(
         self, code: Code, value: SSAValue, row: SSAValue, floats: Attribute
@@ -94,7 +97,7 @@ class Result:
             return spread(code, code.load(place, kind), floats)
         place = code.at(place, code.times(row, size_bytes(kind)))
         held = code.load(place, kind_like(floats, kind))
-        return held if kind == f32 else code.add(arith.ExtFOp(held, floats))
+        return held if kind == f32 else code.make(arith.ExtFOp, (held,), floats)
 
 
 def like(value: SSAValue, kind: Attribute) -> Attribute:

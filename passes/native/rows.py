@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from math import ceil
 
 from xdsl.dialects import arith, llvm
-from xdsl.dialects.builtin import VectorType, i8, i32, i64
+from xdsl.dialects.builtin import i8, i32, i64
 from xdsl.ir import SSAValue
 
 from dfc.dialects.ternary import TRITS_PER_GROUP, PackingAttr
 from dfc.dialects.utils import shape
+from dfc.passes.native.attributes import lanes_of
 from dfc.passes.native.code import Code, sum_of_lanes
 from dfc.passes.native.result import BLOCK, Result
 from dfc.passes.native.tiles import Range
@@ -43,7 +44,7 @@ class RowProduct:
 
     def clear(self, code: Code, room: SSAValue) -> None:
         """Zeros, which stay behind the last column."""
-        octets = VectorType(i8, [BLOCK])
+        octets = lanes_of(i8, BLOCK)
 
         def body(
             inner: Code, at: SSAValue, _: Sequence[SSAValue]
@@ -69,9 +70,8 @@ class RowProduct:
     def trit(self, code: Code, index: SSAValue) -> SSAValue:
         """The trit of this number, from the bytes that hold its group."""
         count, bits = TRITS_PER_GROUP[self.packing.code.data]
-        trits = code.word(count)
-        group = code.add(arith.DivUIOp(index, trits))
-        place = code.add(arith.RemUIOp(index, trits))
+        group = code.two(arith.DivUIOp, index, count)
+        place = code.two(arith.RemUIOp, index, count)
         first = code.times(group, bits)
         value = code.shifted(
             self.pair(code, code.shifted(first, 3)), code.bits(first, 7)
@@ -96,8 +96,8 @@ class RowProduct:
             for number in range(1, count):
                 here = code.compare(place, "eq", number)
                 divisor = code.choose(here, code.word(3**number), divisor)
-            value = code.add(arith.DivUIOp(value, divisor))
-            value = code.add(arith.RemUIOp(value, code.word(3)))
+            value = code.two(arith.DivUIOp, value, divisor)
+            value = code.two(arith.RemUIOp, value, 3)
         return code.plus(value, -1)
 
     def multiply(self, code: Code, row: SSAValue, room: SSAValue, part: Range) -> None:
@@ -115,7 +115,7 @@ class RowProduct:
 
     def dot(self, code: Code, q: SSAValue, room: SSAValue) -> SSAValue:
         """The sum of products of bytes."""
-        octets, words = VectorType(i8, [LANES]), VectorType(i32, [LANES])
+        octets, words = lanes_of(i8, LANES), lanes_of(i32, LANES)
 
         def body(
             inner: Code, at: SSAValue, totals: Sequence[SSAValue]

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
-from xdsl.dialects import func, llvm
+from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, StringAttr, i64
 from xdsl.ir import SSAValue
 
 from dfc.dialects.utils import element, shape
 from dfc.passes.kernels.names import free_name
+from dfc.passes.native.attributes import POINTER
 from dfc.passes.native.code import Code
 from dfc.passes.native.form import Product
 from dfc.passes.native.result import BLOCK, Result
@@ -42,7 +43,7 @@ class Shared:
         values = [result.places[each] for each in operands(product)]
         words = [part.first, part.end, part.tokens, code.word(product.rows)]
         name = self.made[key].sym_name.data
-        code.builder.insert(func.CallOp(name, [*values, *words], []))
+        code.block.add_op(func.CallOp(name, [*values, *words], []))
 
     def function(self, product: Product, write: Write) -> func.FuncOp:
         """The function for a product and those like it."""
@@ -50,7 +51,7 @@ class Shared:
             op.sym_name.data for op in self.module.ops if isinstance(op, func.FuncOp)
         }
         values = operands(product)
-        pointers = [llvm.LLVMPointerType() for _ in values]
+        pointers = [POINTER for _ in values]
         name = free_name(f"products_of_{product.columns}", used)
         made = func.FuncOp(name, ([*pointers, *[i64] * 4], ()), visibility="private")
         made.attributes["dfc.isa"] = StringAttr(self.isa)

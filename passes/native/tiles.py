@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, llvm
-from xdsl.dialects.builtin import VectorType, i8, i32
+from xdsl.dialects.builtin import i8, i32
 from xdsl.ir import SSAValue
 
+from dfc.passes.native.attributes import lanes_of
 from dfc.passes.native.code import Code, sum_of_lanes
 from dfc.passes.native.result import BLOCK
 
@@ -56,7 +57,7 @@ class TiledProduct(ABC):
 
     def several(self, code: Code, part: Range) -> None:
         """Tiles of tokens."""
-        left = code.add(arith.RemUIOp(part.tokens, code.word(self.tokens)))
+        left = code.two(arith.RemUIOp, part.tokens, self.tokens)
         whole = code.minus(part.tokens, left)
         self.tiles(code, part, whole)
         if self.tokens > 1:
@@ -105,14 +106,14 @@ class TiledProduct(ABC):
 
     def sums(self, code: Code, tokens: Sequence[Token]) -> list[SSAValue]:
         """The sum of each token's activations."""
-        octets, words = VectorType(i8, [BLOCK]), VectorType(i32, [BLOCK])
+        octets, words = lanes_of(i8, BLOCK), lanes_of(i32, BLOCK)
 
         def body(
             inner: Code, at: SSAValue, sums: Sequence[SSAValue]
         ) -> Sequence[SSAValue]:
             places = self.places(inner, tokens, at)
             loaded = [inner.load(place, octets) for place in places]
-            wide = [inner.add(llvm.SExtOp(each, words)) for each in loaded]
+            wide = [inner.make(llvm.SExtOp, (each,), words) for each in loaded]
             return [inner.plus(*pair) for pair in zip(sums, wide, strict=True)]
 
         zeros = [code.constant(0, words)] * len(tokens)

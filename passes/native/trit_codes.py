@@ -9,7 +9,8 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import VectorType, i16, i64
 from xdsl.ir import SSAValue
 
-from dfc.passes.native.code import Code, filled
+from dfc.passes.native.attributes import lanes_of
+from dfc.passes.native.code import Code
 from dfc.passes.native.isa import Avx512Vbmi, Isa
 
 PACKED_BYTES = 40
@@ -43,12 +44,12 @@ def permuted(code: Code, isa: Avx512Vbmi, place: SSAValue, whole: bool) -> SSAVa
     if whole:
         bytes_ = code.load(place, isa.octets)
         spread = [5 * (at // 8) + min(at % 8, 4) for at in range(64)]
-        bytes_ = isa.permute(code, bytes_, code.add(constant(isa.octets, spread)))
+        bytes_ = isa.permute(code, bytes_, code.numbers(spread, isa.octets))
     else:
         bytes_ = code.recast(pairs_of(code, place, range(PAIRS)), isa.octets)
-    shifts = code.add(constant(isa.octets, [5 * (at % 8) for at in range(64)]))
+    shifts = code.numbers([5 * (at % 8) for at in range(64)], isa.octets)
     codes = isa.shift(code, bytes_, shifts)
-    table = code.add(constant(isa.octets, [byte_of(c % 32) for c in range(64)]))
+    table = code.numbers([byte_of(c % 32) for c in range(64)], isa.octets)
     return isa.permute(code, table, codes)
 
 
@@ -59,14 +60,9 @@ def byte_of(code: int) -> int:
     return code % 3 + 4 * (code // 3 % 3) + 16 * (code // 9)
 
 
-def constant(type_: VectorType, values: list[int]) -> arith.ConstantOp:
-    """A vector of numbers."""
-    return arith.ConstantOp(filled(type_, values))
-
-
 def pairs_of(code: Code, place: SSAValue, pairs: range) -> SSAValue:
     """The 40 bits of pairs of rows in lanes of 64; the last pair is read with what stands before it."""
-    found = code.constant(0, VectorType(i64, [len(pairs)]))
+    found = code.constant(0, lanes_of(i64, len(pairs)))
     for lane, pair in enumerate(pairs):
         at = min(5 * pair, PACKED_BYTES - 8)
         word = code.shifted(code.load(code.at(place, at), i64), 8 * (5 * pair - at))
@@ -80,7 +76,7 @@ def computed(code: Code, isa: Isa, pairs: SSAValue) -> SSAValue:
 
     c + c div 3 + 4 (c div 9) is the byte of code c; 11 / 32 and 57 / 512 divide codes up to 31 by 3 and 9.
     """
-    halves = VectorType(i16, [isa.bytes // 2])
+    halves = lanes_of(i16, isa.bytes // 2)
     spread = code.recast(spread_out(code, pairs, isa.words), halves)
     found: list[SSAValue] = []
     for codes in (code.bits(spread, 0xFF), code.shifted(spread, 8)):
@@ -107,4 +103,4 @@ def spread_out(code: Code, pairs: SSAValue, words: VectorType) -> SSAValue:
 
 def left(code: Code, value: SSAValue, by: int) -> SSAValue:
     """`value << by` in each lane."""
-    return code.add(arith.ShLIOp(value, code.constant(by, value.type)))
+    return code.two(arith.ShLIOp, value, by)

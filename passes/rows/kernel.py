@@ -8,7 +8,8 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import f32, i8
 from xdsl.ir import Attribute, SSAValue
 
-from dfc.passes.native.code import Code, as_vector, size_bytes
+from dfc.passes.native.attributes import as_vector
+from dfc.passes.native.code import Code, size_bytes
 from dfc.passes.native.result import BLOCK
 from dfc.passes.native.tiles import Range
 from dfc.passes.rows.graph import Node, Read, Result, RowProgram

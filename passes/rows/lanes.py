@@ -18,7 +18,7 @@ from dfc.passes.native.code import Code
 from dfc.passes.native.result import kind_like
 from dfc.passes.rows.functions import FUNCTIONS
 from dfc.passes.rows.graph import Apply
-from dfc.passes.rows.masks import add_op, choose, compare
+from dfc.passes.rows.masks import choose, compare
 from dfc.passes.rows.math import Floats
 from dfc.passes.rows.ops import EXACT, NARROW, working
 
@@ -45,29 +45,31 @@ def read(code: Code, pointer: SSAValue, kind: Attribute, like: Attribute) -> SSA
     wide = kind_like(like, working(kind))
     if isinstance(kind, BFloat16Type):
         half = code.load(pointer, kind_like(like, i16))
-        bits = code.add(llvm.ZExtOp(half, kind_like(like, i32)))
-        bits = code.add(arith.ShLIOp(bits, code.constant(16, bits.type)))
-        return code.add(arith.BitcastOp(bits, wide))
+        bits = code.make(llvm.ZExtOp, (half,), kind_like(like, i32))
+        bits = code.two(arith.ShLIOp, bits, 16)
+        return code.make(arith.BitcastOp, (bits,), wide)
     value = code.load(pointer, kind_like(like, kind))
-    return code.add(arith.ExtFOp(value, wide)) if isinstance(kind, NARROW) else value
+    if isinstance(kind, NARROW):
+        return code.make(arith.ExtFOp, (value,), wide)
+    return value
 
 
 def write(code: Code, value: SSAValue, pointer: SSAValue, kind: Attribute) -> None:
     """Store a value, which is one of its kind."""
     if isinstance(kind, BFloat16Type):
-        bits = code.add(arith.BitcastOp(value, kind_like(value.type, i32)))
+        bits = code.make(arith.BitcastOp, (value,), kind_like(value.type, i32))
         half = code.shifted(bits, 16)
         value = code.add(llvm.TruncOp(half, kind_like(value.type, i16)))
     elif isinstance(kind, Float16Type):
-        value = code.add(arith.TruncFOp(value, kind_like(value.type, f16)))
+        value = code.make(arith.TruncFOp, (value,), kind_like(value.type, f16))
     code.store(value, pointer)
 
 
 def rounded(code: Code, value: SSAValue, kind: Attribute) -> SSAValue:
     """An f32 value rounded half to even to a narrow kind, in f32."""
     if isinstance(kind, Float16Type):
-        narrow = code.add(arith.TruncFOp(value, kind_like(value.type, f16)))
-        return code.add(arith.ExtFOp(narrow, value.type))
+        narrow = code.make(arith.TruncFOp, (value,), kind_like(value.type, f16))
+        return code.make(arith.ExtFOp, (narrow,), value.type)
     f = Floats(code, value.type)
     bits = f.bits(value)
     odd = code.bits(code.shifted(bits, 16), 1)
@@ -101,10 +103,10 @@ def exactly(
     if node.op in (arith.CmpfOp, arith.CmpiOp):
         return compared(code, node, operands)
     if node.op is arith.UIToFPOp:
-        return code.add(llvm.SIToFPOp(widened(code, first), type_))
+        return code.make(llvm.SIToFPOp, (widened(code, first),), type_)
     if node.op in TO_INTEGER:
         return code.intrinsic(TO_INTEGER[node.op], [first], type_)
-    return add_op(code, node.op, operands, type_, node.properties)
+    return code.make(node.op, operands, type_, node.properties)
 
 
 def compared(code: Code, node: Apply, operands: Sequence[SSAValue]) -> SSAValue:
@@ -120,4 +122,4 @@ def compared(code: Code, node: Apply, operands: Sequence[SSAValue]) -> SSAValue:
 def widened(code: Code, value: SSAValue) -> SSAValue:
     """An unsigned integer as a signed one that holds it."""
     wide = i64 if kind_like(value.type, i32) == value.type else i32
-    return code.add(llvm.ZExtOp(value, kind_like(value.type, wide)))
+    return code.make(llvm.ZExtOp, (value,), kind_like(value.type, wide))

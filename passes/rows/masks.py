@@ -1,11 +1,10 @@
 """Ops on scalars or lanes; comparisons and choices are upstream's ops, which xDSL 0.74 has for scalars only."""
 
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import I1, AnyFloatConstr, IntegerAttr, VectorType, i1
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
     IRDLOperation,
@@ -17,7 +16,9 @@ from xdsl.irdl import (
 )
 from xdsl.printer import Printer
 
-from dfc.passes.native.code import Code, as_vector
+from dfc.passes.native.attributes import as_vector, predicate
+from dfc.passes.native.code import Code
+from dfc.passes.native.result import kind_like
 
 PREDICATES = (
     "false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord",
@@ -65,38 +66,15 @@ class ChooseLanesOp(IRDLOperation):
     )
 
 
-def compare(code: Code, a: SSAValue, predicate: int, b: SSAValue) -> SSAValue:
+def compare(code: Code, a: SSAValue, number: int, b: SSAValue) -> SSAValue:
     """A comparison of floats, scalars or lanes."""
     lanes = as_vector(a.type)
-    if lanes is None:
-        return code.add(arith.CmpfOp(a, b, predicate))
-    kind: Attribute = VectorType(i1, lanes.get_shape())
-    op = CompareLanesOp.build(
-        operands=[a, b],
-        result_types=[kind],
-        properties={"predicate": IntegerAttr(predicate, 64)},
-    )
-    return code.add(op)
+    kind = arith.CmpfOp if lanes is None else CompareLanesOp
+    return code.make(kind, (a, b), kind_like(a.type, i1), predicate(number))
 
 
 def choose(code: Code, test: SSAValue, yes: SSAValue, no: SSAValue) -> SSAValue:
     """`yes` where the test holds, for scalars or lanes."""
     if as_vector(test.type) is None:
         return code.choose(test, yes, no)
-    op = ChooseLanesOp.build(operands=[test, yes, no], result_types=[yes.type])
-    return code.add(op)
-
-
-def add_op(
-    code: Code,
-    op: type[Operation],
-    operands: Sequence[SSAValue],
-    type_: Attribute,
-    properties: Mapping[str, Attribute] | None = None,
-) -> SSAValue:
-    """An op of this class with one result."""
-    assert issubclass(op, IRDLOperation)
-    made = op.build(
-        operands=list(operands), result_types=[type_], properties=properties
-    )
-    return code.add(made)
+    return code.make(ChooseLanesOp, (test, yes, no), yes.type)

@@ -8,7 +8,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from dfc.passes.native.code import Code
 from dfc.passes.native.result import kind_like
-from dfc.passes.rows.masks import PREDICATES, add_op, choose, compare
+from dfc.passes.rows.masks import PREDICATES, choose, compare
 
 Operand = SSAValue | float
 
@@ -34,23 +34,23 @@ class Floats:
     def op(self, kind: type[Operation], *operands: Operand) -> SSAValue:
         """An op that has one result of the type."""
         values = [self.value(each) for each in operands]
-        return add_op(self.code, kind, values, self.type)
+        return self.code.make(kind, values, self.type)
 
     def plus(self, a: Operand, b: Operand) -> SSAValue:
         """`a + b`."""
-        return self.code.add(arith.AddfOp(self.value(a), self.value(b)))
+        return self.op(arith.AddfOp, a, b)
 
     def minus(self, a: Operand, b: Operand) -> SSAValue:
         """`a - b`."""
-        return self.code.add(arith.SubfOp(self.value(a), self.value(b)))
+        return self.op(arith.SubfOp, a, b)
 
     def times(self, a: Operand, b: Operand) -> SSAValue:
         """`a * b`."""
-        return self.code.add(arith.MulfOp(self.value(a), self.value(b)))
+        return self.op(arith.MulfOp, a, b)
 
     def over(self, a: Operand, b: Operand) -> SSAValue:
         """`a / b`."""
-        return self.code.add(arith.DivfOp(self.value(a), self.value(b)))
+        return self.op(arith.DivfOp, a, b)
 
     def test(self, a: Operand, how: str, b: Operand) -> SSAValue:
         """A comparison: `olt`, `uno`, …"""
@@ -74,14 +74,13 @@ class Floats:
 
     def bits(self, a: SSAValue) -> SSAValue:
         """The bits of a float."""
-        return self.code.add(arith.BitcastOp(a, self.bits_type))
+        return self.code.make(arith.BitcastOp, (a,), self.bits_type)
 
     def floats(self, a: SSAValue) -> SSAValue:
         """The float of some bits."""
-        return self.code.add(arith.BitcastOp(a, self.type))
+        return self.code.make(arith.BitcastOp, (a,), self.type)
 
     def power_of_two(self, exponent: SSAValue) -> SSAValue:
         """`2 ** exponent` of an integer between -126 and 127."""
         shifted = self.code.plus(exponent, 127)
-        place = self.code.constant(23, self.bits_type)
-        return self.floats(self.code.add(arith.ShLIOp(shifted, place)))
+        return self.floats(self.code.two(arith.ShLIOp, shifted, 23))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import vector
-from xdsl.dialects.builtin import DenseArrayBase, VectorType, i64
+from xdsl.dialects.builtin import DenseArrayBase, i64
 from xdsl.ir import SSAValue
 
-from dfc.passes.native.code import Code, as_vector
+from dfc.passes.native.attributes import as_vector, lanes_of
+from dfc.passes.native.code import Code
 from dfc.passes.rows.graph import Fold
 from dfc.passes.rows.lanes import rounded
-from dfc.passes.rows.masks import add_op
 from dfc.passes.rows.ops import FOLDS, NARROW, working
 from dfc.passes.rows.values import Values
 
@@ -28,7 +28,7 @@ class Sums:
         neutral, start = FOLDS[fold.op], fold.inputs[1]
         kind = working(fold.kind)
         if neutral is not None:
-            type_ = VectorType(kind, [lanes]) if lanes else kind
+            type_ = lanes_of(kind, lanes) if lanes else kind
             first = values.code.constant(neutral, type_)
         else:
             first = values.spread(start) if lanes else values.get(start)
@@ -36,7 +36,7 @@ class Sums:
 
     def combined(self, code: Code, a: SSAValue, b: SSAValue) -> SSAValue:
         """Two of them as one."""
-        return add_op(code, self.fold.op, [a, b], a.type)
+        return code.make(self.fold.op, (a, b), a.type)
 
     def with_values(self, code: Code, values: Sequence[SSAValue]) -> list[SSAValue]:
         """Each with one value more."""
@@ -78,6 +78,6 @@ def part(code: Code, value: SSAValue, first: int, count: int) -> SSAValue:
     kind = lanes.element_type
     if count == 1:
         return code.add(vector.ExtractOp(value, [first], kind))
-    type_ = VectorType(kind, [count])
+    type_ = lanes_of(kind, count)
     mask = DenseArrayBase.from_list(i64, list(range(first, first + count)))
     return code.add(vector.ShuffleOp(value, value, mask, result_type=type_))

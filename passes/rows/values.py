@@ -6,7 +6,8 @@ from enum import IntEnum
 from xdsl.dialects.builtin import VectorType, f32
 from xdsl.ir import Attribute, SSAValue
 
-from dfc.passes.native.code import Code, as_vector
+from dfc.passes.native.attributes import as_vector
+from dfc.passes.native.code import Code
 from dfc.passes.native.result import BLOCK, kind_like
 from dfc.passes.rows.graph import Apply, Constant, Node
 from dfc.passes.rows.lanes import computed
