@@ -16,6 +16,7 @@ from dfc.runtime.interpreter.packing import pack
 from dfc.runtime.mlir import xdsl_context
 from dfc.runtime.native.kernel import Kernels, load_kernels
 from dfc.runtime.native.memory import huge_bytes
+from dfc.runtime.native.threads import Calls
 
 PACKING = PackingAttr("trits1in2", "interleaved")
 
@@ -118,7 +119,7 @@ class Layer:
         return cycle([weight.clone() for _ in range(max(1, self.bytes // size))])
 
     def host(self, isa: str) -> tuple[Contender, Tensor]:
-        """Our kernels (quantisation, then product and dequantisation), and where the result stands."""
+        """Our kernels (quantisation, then product and dequantisation) as a region of a model calls them, and where the result stands."""
         shape, size = self.shape, self.shape.weight_bytes
         stored = self.values
         if not shape.bytes:
@@ -126,20 +127,30 @@ class Layer:
         buffer = huge_bytes(max(1, self.bytes // size) * size)
         weights = buffer.reshape(-1, size)
         weights[:] = stored.reshape(-1).view(np.uint8)
-        places = cycle([weight.ctypes.data for weight in weights])
         q = np.zeros((self.tokens, -(-shape.columns // 16) * 16), np.int8)
         s, scale = np.zeros(self.tokens, np.float32), np.ones(1, np.float32)
         y = torch.empty(self.tokens, shape.rows, dtype=torch.bfloat16)
         made = kernels(shape, isa)
         quantize, product = made["quantize"], made["product"]
-        first = [self.x.data_ptr(), q.ctypes.data, s.ctypes.data]
-        last = [s.ctypes.data, scale.ctypes.data, y.data_ptr()]
+        places = [q.ctypes.data, s.ctypes.data]
+        first = [self.x.data_ptr(), *places, self.tokens]
+        last = [places[1], scale.ctypes.data, y.data_ptr(), self.tokens]
+        tables = [
+            np.array([*first, places[0], weight.ctypes.data, *last], np.int64)
+            for weight in weights
+        ]
         few = self.tokens <= 8
+        calls = Calls(
+            [
+                (quantize.address, 0, self.tokens, 1 if few else self.threads),
+                (product.address, 8 * len(first), product.parts, self.threads),
+            ]
+        )
+        bases = cycle([table.ctypes.data for table in tables])
 
         def call() -> object:
-            quantize(first, self.tokens, 1 if few else self.threads)
-            product([q.ctypes.data, next(places), *last], self.tokens, self.threads)
-            return buffer, q, s, scale, y
+            calls.run(next(bases))
+            return made, buffer, tables, q, s, scale, y
 
         return Contender(call), y
 
