@@ -128,14 +128,42 @@ class RowAttention:
         q: Sequence[SSAValue],
         carried: Sequence[SSAValue],
     ) -> list[SSAValue]:
-        """16 keys: the running maximum, the sums of exponentials by lane, the weighted values."""
-        f = Floats(code, VECTOR)
-        largest, sums, *totals = carried
+        """
+        16 keys: the running maximum, the sums of exponentials by lane, the weighted values.
+
+        Keys that a mask hides all of are not read: of a cache with room for more tokens than there are, most.
+        """
         last = code.plus(row.high, -1)
         numbers = [code.smaller(code.plus(key, n), last) for n in range(LANES)]
+        if self.mask is None:
+            return self.more_keys(code, row, (key, numbers), q, carried, None)
+        hidden = self.masked(code, row, self.mask, numbers)
+        most = reduced(code, hidden, CombiningKindFlag.MAXIMUMF)
+        some = Floats(code, f32).test(most, "une", -INFINITY)
+        return code.changed(
+            some,
+            carried,
+            lambda inner: self.more_keys(
+                inner, row, (key, numbers), q, carried, hidden
+            ),
+        )
+
+    def more_keys(
+        self,
+        code: Code,
+        row: Row,
+        keys: tuple[SSAValue, Sequence[SSAValue]],
+        q: Sequence[SSAValue],
+        carried: Sequence[SSAValue],
+        hidden: SSAValue | None,
+    ) -> list[SSAValue]:
+        """Keys by their numbers, of which the mask leaves some."""
+        f = Floats(code, VECTOR)
+        largest, sums, *totals = carried
+        first, numbers = keys
         offsets = [code.times(each, self.row_bytes) for each in numbers]
         dots = self.dots(code, [code.at(row.keys, each) for each in offsets], q)
-        scores = self.scores(code, row, (key, numbers), dots)
+        scores = self.scores(code, code.minus(row.high, first), hidden, dots)
         here = reduced(code, scores, CombiningKindFlag.MAXIMUMF)
         more = f.op(arith.MaximumfOp, largest, code.splat(here, VECTOR))
         base = f.choose(f.test(more, "oeq", -INFINITY), 0, more)
@@ -153,22 +181,21 @@ class RowAttention:
     def scores(
         self,
         code: Code,
-        row: Row,
-        keys: tuple[SSAValue, Sequence[SSAValue]],
+        left: SSAValue,
+        hidden: SSAValue | None,
         dots: SSAValue,
     ) -> SSAValue:
-        """What the exponentials are taken of; -inf for keys behind the last."""
+        """What the exponentials are taken of; -inf for all but as many keys as are left."""
         f = Floats(code, VECTOR)
         factor = self.op.scale.value.data if self.op.scale else self.depth**-0.5
         scores = f.times(dots, factor)
         if self.op.softcap is not None:
             cap = self.op.softcap.value.data
             scores = f.times(tanh(f, f.over(scores, cap)), cap)
-        first, numbers = keys
-        if self.mask is not None:
-            scores = f.plus(scores, self.masked(code, row, self.mask, numbers))
-        left = code.add(arith.SIToFPOp(code.minus(row.high, first), f32))
-        seen = f.test(code.lanes(LANES, VECTOR), "olt", code.splat(left, VECTOR))
+        if hidden is not None:
+            scores = f.plus(scores, hidden)
+        count = code.splat(code.add(arith.SIToFPOp(left, f32)), VECTOR)
+        seen = f.test(code.lanes(LANES, VECTOR), "olt", count)
         return f.choose(seen, scores, -INFINITY)
 
     def masked(

@@ -204,6 +204,21 @@ class Code:
         block.add_op(scf.YieldOp())
         self.block.add_op(scf.IfOp(test, [], [block], None))
 
+    def changed(
+        self,
+        test: SSAValue,
+        values: Sequence[SSAValue],
+        body: Callable[["Code"], Sequence[SSAValue]],
+    ) -> list[SSAValue]:
+        """What code makes of some values if a test holds, else the values."""
+        block, other = Block(), Block()
+        block.add_op(scf.YieldOp(*body(self.inside(block))))
+        other.add_op(scf.YieldOp(*values))
+        types = [value.type for value in values]
+        made = scf.IfOp(test, types, [block], [other])
+        self.block.add_op(made)
+        return list(made.results)
+
 
 def constant_op(value: Number, type_: Attribute) -> Operation:
     """An op that has a number."""

@@ -140,3 +140,20 @@ def test_values_behind_the_position_may_be_anything() -> None:
     words = [x if isinstance(x, int) else x.ctypes.data for x in inputs]
     kernel["f"]([*words, made.ctypes.data], 1)
     np.testing.assert_allclose(made, expected, atol=2e-6)
+
+
+def test_keys_that_a_mask_hides_sixteen_of_are_not_read() -> None:
+    case = Case((1, 4, 2, 1, 70, 32), mask=(1, 1))
+    module, inputs = parse(case.text()), case.inputs()
+    mask = inputs[3]
+    mask[...] = 0
+    mask[..., 16:32] = mask[..., 40:] = -np.inf
+    kernel = load_kernels(
+        apply_to_clone(ConvertAttentionToVectorPass(case.isa), module)
+    )
+    (expected,) = run(module, "f", inputs)
+    for cache in inputs[1:3]:
+        cache[:, :, 16:32] = cache[:, :, 48:] = np.nan
+    made = np.zeros_like(expected)
+    kernel["f"]([*(x.ctypes.data for x in inputs), made.ctypes.data], 1)
+    np.testing.assert_allclose(made, expected, atol=2e-6)
