@@ -20,7 +20,8 @@ Turn attention of few query rows, as a decode step has them, into vector code fo
 Fires on a function that is one `attention.sdpa` of its arguments with a depth that is a multiple of 16 and at most
 256; any other is left alone. A part is a query row of a head, in the order of `%q`; one walk over its keys computes the softmax with a
 running maximum. The table of arguments is that of `convert-ternary-to-vector`; a position stands in it itself. Keys
-that no row sees are not read, nor 16 in a row that the mask hides all of (with -inf); behind the last key of a row the last is
+that no row sees are not read, nor 16 in a row that the mask hides all of, with -inf or, behind
+a key that is seen, less than -1e38; behind the last key of a row the last is
 read again. Arithmetic is in f32 (PyTorch's softmax is), in another order, and rounded once.
 """
 

@@ -22,6 +22,9 @@ LANES = 16
 
 VECTOR = VectorType(f32, [LANES])
 
+LOW = -1e37
+"""What no score is below but by a mask: -inf, or the smallest number of f32 or bf16, whose exponentials are 0 beside it."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -131,22 +134,31 @@ class RowAttention:
         """
         16 keys: the running maximum, the sums of exponentials by lane, the weighted values.
 
-        Keys that a mask hides all of are not read: of a cache with room for more tokens than there are, most.
+        Those that a mask hides all of are not read: most, of a cache with room for more tokens than there are.
         """
         last = code.plus(row.high, -1)
         numbers = [code.smaller(code.plus(key, n), last) for n in range(LANES)]
         if self.mask is None:
             return self.more_keys(code, row, (key, numbers), q, carried, None)
         hidden = self.masked(code, row, self.mask, numbers)
-        most = reduced(code, hidden, CombiningKindFlag.MAXIMUMF)
-        some = Floats(code, f32).test(most, "une", -INFINITY)
         return code.changed(
-            some,
+            self.some(code, hidden, carried[0]),
             carried,
             lambda inner: self.more_keys(
                 inner, row, (key, numbers), q, carried, hidden
             ),
         )
+
+    def some(self, code: Code, hidden: SSAValue, largest: SSAValue) -> SSAValue:
+        """Whether any key has a weight behind the mask's values: not with -inf, nor far below a score that there was."""
+        f = Floats(code, f32)
+        most = reduced(code, hidden, CombiningKindFlag.MAXIMUMF)
+        before = code.add(vector.ExtractOp(largest, [0], f32))
+        low = f.test(most, "ole", 10 * LOW)
+        under = f.choose(
+            f.test(before, "ogt", LOW), low, f.test(most, "oeq", -INFINITY)
+        )
+        return code.flipped(under, 1)
 
     def more_keys(
         self,

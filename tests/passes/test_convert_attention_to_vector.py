@@ -142,12 +142,16 @@ def test_values_behind_the_position_may_be_anything() -> None:
     np.testing.assert_allclose(made, expected, atol=2e-6)
 
 
-def test_keys_that_a_mask_hides_sixteen_of_are_not_read() -> None:
-    case = Case((1, 4, 2, 1, 70, 32), mask=(1, 1))
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("least", [-np.inf, -3.38e38])
+def test_keys_that_a_mask_hides_sixteen_of_are_not_read(
+    least: float, dtype: str
+) -> None:
+    case = Case((1, 4, 2, 1, 70, 32), mask=(1, 1), dtype=dtype)
     module, inputs = parse(case.text()), case.inputs()
     mask = inputs[3]
     mask[...] = 0
-    mask[..., 16:32] = mask[..., 40:] = -np.inf
+    mask[..., 16:32] = mask[..., 40:] = least
     kernel = load_kernels(
         apply_to_clone(ConvertAttentionToVectorPass(case.isa), module)
     )
@@ -156,4 +160,19 @@ def test_keys_that_a_mask_hides_sixteen_of_are_not_read() -> None:
         cache[:, :, 16:32] = cache[:, :, 48:] = np.nan
     made = np.zeros_like(expected)
     kernel["f"]([*(x.ctypes.data for x in inputs), made.ctypes.data], 1)
-    np.testing.assert_allclose(made, expected, atol=2e-6)
+    off = np.abs(made.astype(np.float64) - expected.astype(np.float64)).max()
+    assert off <= PRECISION[dtype]
+
+
+def test_rows_that_see_nothing_for_a_while_or_at_all() -> None:
+    for seen in (range(37, 50), range(0)):
+        case = Case((1, 4, 2, 1, 70, 32), mask=(1, 1))
+        module, inputs = parse(case.text()), case.inputs()
+        inputs[3][...] = np.finfo(np.float32).min
+        inputs[3][..., list(seen)] = 0
+        lowered = apply_to_clone(ConvertAttentionToVectorPass(case.isa), module)
+        (expected,) = run(module, "f", inputs)
+        made = np.zeros_like(expected)
+        words = [*(x.ctypes.data for x in inputs), made.ctypes.data]
+        load_kernels(lowered)["f"](words, 1)
+        np.testing.assert_allclose(made, expected, atol=2e-6)
