@@ -42,6 +42,7 @@ class Options:
     freeze: bool = False
     quantize_lm_head: bool = False
     rest: str | None = None
+    packing: str | None = None
 
 
 class NotTernary(DfcError):

@@ -14,6 +14,7 @@ from torch._functorch.aot_autograd import aot_module_simplified
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dfc import region
+from dfc.dialects.ternary.types import INTERLEAVED
 from dfc.errors import DfcError, InputError, suggest
 from dfc.frontends.constants import fold_constants
 from dfc.frontends.functions import module_path, plain_path, tidy
@@ -63,7 +64,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
             )
         kind = known[name].type
         good = isinstance(value, bool) if kind is bool else isinstance(value, str)
-        if not good and not (value is None and name in ("pipeline", "rest")):
+        if not good and not (value is None and name in ("pipeline", "rest", "packing")):
             word = "true or false" if kind is bool else "a word"
             raise InputError(
                 f"expected {word} for option `{name}`, got `{value}`", name
@@ -73,7 +74,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
         raise InputError(
             f"expected eager or error for option `fallback`, got `{chosen.fallback}`"
         )
-    for name in ("quantize_lm_head", "rest"):
+    for name in ("quantize_lm_head", "rest", "packing"):
         if getattr(chosen, name) and chosen.target != "host":
             raise InputError(f"option `{name}` is for target `host` only")
     if chosen.pipeline is not None and chosen.target == "host":
@@ -81,6 +82,10 @@ def parse_options(given: Mapping[str, Any]) -> Options:
     if chosen.rest not in (None, "inductor", "eager"):
         raise InputError(
             f"expected inductor or eager for option `rest`, got `{chosen.rest}`"
+        )
+    if chosen.packing is not None and chosen.packing not in INTERLEAVED:
+        raise InputError(
+            f"expected {' or '.join(INTERLEAVED)} for option `packing`, got `{chosen.packing}`"
         )
     load_target(chosen.target)
     if chosen.pipeline is not None:

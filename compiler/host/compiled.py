@@ -46,7 +46,9 @@ class Compiled:
         self.options = options
         self.lengths: Sequence[tuple[int, torch.dtype]] = found.lengths()
         self.function: Function = trace(found)
-        self.code: HostRegion = compile_region(self.function, freeze=options.freeze)
+        self.code: HostRegion = compile_region(
+            self.function, freeze=options.freeze, packing=options.packing
+        )
         self.kept = [i for i, n in enumerate(found.weights) if is_given(n)]
         self.number = register(self)
 

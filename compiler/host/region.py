@@ -33,6 +33,9 @@ from dfc.runtime.native.threads import Calls
 TARGET = "host"
 """The target whose pipeline leads to *tiled*."""
 
+PACKING = "unit.product.packing"
+"""The target's field for how trits become bytes."""
+
 ALONE = 64 << 10
 """Bytes of rows up to which a kernel of row ops runs on the caller alone: to share it would take longer."""
 
@@ -49,17 +52,18 @@ def compile_region(
     isa: str | None = None,
     freeze: bool = False,
     cache: ObjectCache | None = None,
+    packing: str | None = None,
 ) -> "HostRegion":
     """
     Machine code of a function on rows: its inputs are `[T, k]` with one nominal T, and stand before its weights.
 
     `isa` is the fastest of this processor where none is given, `cache` where objects are kept. With `freeze` inference
-    tensors count as never changed. `DfcError` where something in the function has no native form.
+    tensors count as never changed. `packing` is the code of the trits, the target's where none is given. `DfcError` where something in the function has no native form.
     """
     isa = choose_isa(isa)
     module = lower([function])
     with refusals():
-        passes = tile(module).native
+        passes = tile(module, packing).native
         objects = ObjectCache() if cache is None else cache
         plan, kernels = code_of(module, passes, isa, objects)
         names = [a.name for a in function.arguments if a.kind == "weight"]
@@ -69,10 +73,11 @@ def compile_region(
     return HostRegion(plan, kernels, weights)
 
 
-def tile(module: ModuleOp) -> Pipeline:
-    """Bring a module at tensor level to *tiled*; the pipeline that did."""
+def tile(module: ModuleOp, packing: str | None = None) -> Pipeline:
+    """Bring a module at tensor level to *tiled*, trits in a code; the pipeline that did."""
     check_sizes(module)
-    attach_target(module, TARGET, {})
+    chosen = {} if packing is None else {PACKING: f"{packing}, order = interleaved"}
+    attach_target(module, TARGET, chosen)
     pipeline, context = pipeline_of(module), new_context()
     for level in ("tensor", "fused", "tiled"):
         run_passes(passes_to(level, pipeline), module, context)

@@ -363,6 +363,21 @@ def test_an_lm_head_that_cannot_be_lowered_stays_as_it_was(
     assert torch.allclose(got, want, atol=1e-4)
 
 
+@torch.no_grad()
+def test_packings_give_equal_values():
+    model, x = seeded(Layer, 35, 61), torch.randn(3, 35)
+    found: list[Tensor] = []
+    codes = ("trits1in2", "trits3in5")
+    for packing in codes:
+        torch._dynamo.reset()
+        run = compiled(model, packing=packing, fallback="error", check_values=True)
+        found.append(run(x))
+        regions = list(compiled_module.COMPILED.values())
+        assert any(region.options.packing == packing for region in regions)
+    assert torch.equal(*found)
+    assert off(found[0], model(x)) < FLIPS
+
+
 def test_without_a_compiler_the_rest_is_eager(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rest, "has_compiler", lambda: False)
     model, x = seeded(Layer), torch.randn(2, 32)
@@ -377,6 +392,12 @@ def test_without_a_compiler_the_rest_is_eager(monkeypatch: pytest.MonkeyPatch):
         ({"rest": "triton"}, "expected inductor or eager for option `rest`"),
         ({"pipeline": "dataflow"}, "is for modelled machines"),
         ({"rest": 1}, "expected a word for option `rest`"),
+        (
+            {"packing": "trits5in8"},
+            "expected trits1in2 or trits3in5 for .* `trits5in8`",
+        ),
+        ({"packing": 5}, "expected a word for option `packing`"),
+        ({"target": "tiny-npu", "packing": "trits1in2"}, "is for target `host` only"),
         ({"target": "tiny-npu", "rest": "eager"}, "is for target `host` only"),
     ],
 )

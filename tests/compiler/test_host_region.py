@@ -2,17 +2,20 @@
 
 import threading
 from collections.abc import Sequence
+from math import ceil, prod
 from pathlib import Path
 
 import pytest
 import torch
-from region_testing import Body, linear, norm, ternary_weight, traced
+from region_testing import NOMINAL, Body, linear, norm, ternary_weight, traced
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfc.errors import DfcError, ExecutionError
+from dfc.frontends.lower import lower
 from dfc.host.region import SCRATCH, HostRegion, compile_region
 from dfc.region import NotTernary
+from dfc.runtime.interpreter import run
 from dfc.runtime.native.cache import ObjectCache
 from dfc.runtime.native.cpu import NEEDS, flags
 
@@ -132,6 +135,29 @@ def test_values_are_those_of_eager(name: str, dtype: torch.dtype, objects: Objec
     for tokens in TOKENS:
         rows = [torch.randn(tokens, width, generator=random).to(dtype)] * count
         check(made, body, rows, weights)
+
+
+@pytest.mark.parametrize("width", [13, 61, 100])
+@pytest.mark.parametrize("isa", HERE)
+def test_packings_agree_to_the_last_bit(isa: str, width: int, objects: ObjectCache):
+    """Rows of integers up to 127 are quantised without rounding: the interpreter's results are exact."""
+    weights = two_weights(width, torch.float32)
+    random = torch.Generator().manual_seed(width)
+    x = torch.randint(-127, 128, (NOMINAL, width), generator=random).float()
+    x[:, 0] = 127
+    function = traced(two, [width], weights, torch.float32)
+    named = {f"w{n}": w.numpy() for n, w in enumerate(weights, 1)}
+    expected = run(lower([function]), function.name, [x.numpy()], weights=named)
+    sizes: list[int] = []
+    for packing in ("trits1in2", "trits3in5", None):
+        made = compile_region(function, isa=isa, cache=objects, packing=packing)
+        for got, want in zip(made.run([x], weights), expected, strict=True):
+            assert torch.equal(got, torch.from_numpy(want))
+        values = [made.plan.values[n] for n in made.plan.of_kind("weight")]
+        sizes.append(sum(prod(v.inner) for v in values if v.dtype in ("int8", "uint8")))
+    blocks = ceil(48 / 16) + ceil(35 / 16)
+    two_bits, five_thirds = ceil(width / 16) * 64, ceil(width / 12) * 40
+    assert sizes == [blocks * size for size in (two_bits, five_thirds, two_bits)]
 
 
 def four(x: Tensor, *weights: Tensor) -> list[Tensor]:
