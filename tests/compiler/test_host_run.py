@@ -9,7 +9,7 @@ import torch
 
 from dfc.cli import status
 from dfc.host import parts
-from dfc.host.check import Check, Row
+from dfc.host.check import Check, Count, Row, compare_calls
 from dfc.host.result import Speed, spread
 from dfc.runtime.native import bandwidth
 from dfc.runtime.native.bandwidth import Bandwidth
@@ -43,7 +43,7 @@ def test_a_language_model(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     assert found["check"]["end_to_end"]["tokens"] == 7
     ends = found["check"]["end_to_end"]
     # per token and layer: 192 for q, k and v, 192 for o, 192 for gate and up, 512 for down
-    assert ends["integers"] + ends["integers_differing"] == 2 * 1088 * (8 + 6)
+    assert ends["integers"] == 2 * 1088 * (8 + 6)
     assert found["bytes_per_step"] == sum(part["bytes"] for part in found["parts"])
     # a layer's trits at two bits, its caches of 14 tokens, and the float LM head
     trits = (2 * 192 * 192 + 2 * 96 * 192 + 3 * 192 * 512) // 4
@@ -144,3 +144,39 @@ def test_logits_that_are_not_finite_fail_the_check():
     check = Check({"a": Row("a")})
     check.end(fine, fine)
     assert check.passed
+
+
+def test_integers_that_flips_do_not_explain_fail_the_check():
+    same = torch.zeros(10, 10, dtype=torch.int8)
+    for wrong, passed in ((0, True), (2, True), (3, False), (100, False)):
+        off = same.clone()
+        off.view(-1)[:wrong] = 2
+        row = Row("a")
+        row.count.add(off, same)
+        assert (row.count.integers, row.count.wrong) == (100, wrong)
+        assert Check({"a": row}).passed is passed
+        assert row.as_dict()["passed"] is passed
+
+
+@pytest.mark.parametrize("rows", [None, 3])
+def test_integers_that_one_side_has_not_fail_the_check(rows: int | None):
+    other = None if rows is None else torch.zeros(rows, 4, dtype=torch.int8)
+    count = Count()
+    count.add(torch.zeros(2, 4, dtype=torch.int8), other)
+    assert count.integers == count.differing == 8 + 4 * (rows or 0)
+    assert not Check({"a": Row("a", count=count)}).passed
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0), (0, 4)])
+def test_results_that_choose_no_token(shape: tuple[int, ...]):
+    ones = torch.ones(shape)
+    found = compare_calls([(lambda: ones, lambda: ones)])
+    assert (found.error, found.tokens) == (0, 0)
+    assert found.summary() == "end to end: error 0"
+
+
+def test_the_summary_says_what_was_compared():
+    check = Check(tokens=3, tokens_differing=1)
+    assert check.summary() == "end to end: error 0, 1 of 3 tokens differ"
+    check.ends = Count(integers=2000, flips=2, wrong=1, missing=4)
+    assert "7 of 2,000 quantised integers differ, 1 of 3" in check.summary()
