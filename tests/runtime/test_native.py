@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -114,14 +114,16 @@ def test_a_kernel_from_the_cache_computes_the_same(tmp_path: Path):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_the_key_depends_on_text_flags_and_versions():
+def test_the_key_depends_on_text_types_level_flags_and_versions():
     cache = ObjectCache(Path("nowhere"))
     keys: list[str] = []
 
     def note(_: ObjectCache, key: str) -> None:
         keys.append(key)
 
-    with patch.object(ObjectCache, "get", note), patch.object(ObjectCache, "put"):
+    nothing_made = patch.multiple(jit, compiled=Mock(), object_of=Mock())
+    nothing_kept = patch.multiple(ObjectCache, get=note, put=Mock())
+    with nothing_made, nothing_kept:
         jit.native(TEXT, KINDS, cache)
         jit.native(TEXT, KINDS, cache)
         jit.native(TEXT.replace("5", "6"), KINDS, cache)
@@ -129,8 +131,13 @@ def test_the_key_depends_on_text_flags_and_versions():
             jit.native(TEXT, KINDS, cache)
         with patch.object(jit, "version", return_value="0"):
             jit.native(TEXT, KINDS, cache)
+        jit.native(TEXT, {"f": "(!llvm.ptr, i64) -> ()"}, cache)
+        with patch.object(jit, "ADDRESSES", "another_table"):
+            jit.native(TEXT, KINDS, cache)
+        with patch.object(jit, "LEVEL", 2):
+            jit.native(TEXT, KINDS, cache)
     assert keys[0] == keys[1]
-    assert len(set(keys)) == 4
+    assert len(set(keys)) == len(keys) - 1 == 7
 
 
 def test_keys_tell_texts_apart_where_they_are_cut():
