@@ -1,5 +1,6 @@
 """The host engine in rough use: many threads, two models, forks, a busy machine, weights that change or go, no room."""
 
+import errno
 import gc
 import mmap
 import os
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
+from weakref import WeakValueDictionary
 
 import pytest
 import torch
@@ -23,6 +26,9 @@ FLIPS = 0.01
 
 CALLS = 40
 
+REFUSED = {"read only": errno.EROFS, "full": errno.ENOSPC}
+"""What a file system says to a new file."""
+
 pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:.*should not be instantiated:DeprecationWarning"
@@ -35,6 +41,7 @@ pytestmark = [
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No code from another test, and two threads."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiled_module, "COMPILED", WeakValueDictionary())
     torch._dynamo.reset()
     gc.collect()
     before = torch.get_num_threads()
@@ -198,21 +205,17 @@ def test_a_folder_of_objects_that_does_not_do(
         gc.collect()
         assert torch.equal(Made().first, expected)
         return
+    made = Mock(wraps=cache.NamedTemporaryFile)
     if what == "a file":
         folder.parent.mkdir(parents=True)
         folder.write_text("no folder")
-    elif what == "full":
-
-        def full(*_: Any, **__: Any) -> Any:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(cache, "NamedTemporaryFile", full)
     else:
-        folder.mkdir(parents=True)
-        folder.chmod(0o500)
+        # modes of a folder stop no root: what its file system would say
+        made.side_effect = OSError(REFUSED[what], os.strerror(REFUSED[what]))
+    monkeypatch.setattr(cache, "NamedTemporaryFile", made)
     assert Made().same()
-    if what == "read only":
-        folder.chmod(0o700)
+    assert made.called is (what != "a file")
+    assert not list(folder.glob("*"))
 
 
 def test_a_block_class_of_thirty_instances() -> None:
