@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch._functorch._aot_autograd.utils import make_boxed_func
 from torch._functorch.aot_autograd import aot_module_simplified
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -17,6 +17,7 @@ from dfc import region
 from dfc.dialects.ternary.types import INTERLEAVED
 from dfc.errors import DfcError, InputError, suggest
 from dfc.frontends.constants import fold_constants
+from dfc.frontends.dynamo import is_own, is_weight
 from dfc.frontends.functions import module_path, plain_path, tidy
 from dfc.frontends.partition import Plan, partition
 from dfc.frontends.rewrite import keep_meaning
@@ -108,7 +109,7 @@ def compile_graph(
     static = {
         n.name: value
         for n, value in zip(placeholders, example_inputs, strict=True)
-        if isinstance(value, Tensor) and is_weight(n, value)
+        if is_weight(n, value)
     }
     original = fx.GraphModule(module, copy.deepcopy(module.graph))
     gradients = torch.is_grad_enabled() and not has_own_operators(module)
@@ -163,19 +164,9 @@ class Outer:
                 return self.original(*args)
 
 
-def is_weight(node: fx.Node, value: Tensor) -> bool:
-    """Whether a placeholder of Dynamo is a parameter or a buffer of a module."""
-    described = node.meta.get("tensor_dict") or {}
-    return isinstance(value, nn.Parameter) or "_dynamo_static_input_type" in described
-
-
 def has_own_operators(module: fx.GraphModule) -> bool:
     """Whether a graph calls operators of namespace `dfc`, which have no gradients."""
-    return any(
-        "dfc::" in str(getattr(n.target, "_name", "")) or "dfc." in str(n.target)
-        for n in module.graph.nodes
-        if n.op == "call_function"
-    )
+    return any(is_own(n) for n in module.graph.nodes if n.op == "call_function")
 
 
 class Specialised:

@@ -10,9 +10,10 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from dfc.errors import DfcError
+from dfc.frontends.dynamo import is_own, is_weight
 from dfc.frontends.functions import module_path, plain_path
 from dfc.frontends.rewrite import is_three_valued
 from dfc.frontends.traced import Fallback
@@ -193,18 +194,7 @@ def wants_gradients(inputs: Sequence[Any]) -> bool:
 def reaches_own(graph: fx.Graph) -> bool:
     """Whether gradients would have to go through operators of namespace `dfc`, which have none."""
     calls = (n for n in graph.nodes if n.op == "call_function" and requires_grad(n))
-    return any(
-        "dfc::" in str(getattr(n.target, "_name", "")) or "dfc." in str(n.target)
-        for n in calls
-    )
-
-
-def is_weight(node: fx.Node, value: Any) -> bool:
-    """Whether a placeholder of Dynamo is a parameter or a buffer of a module."""
-    if not isinstance(value, Tensor):
-        return False
-    described = node.meta.get("tensor_dict") or {}
-    return isinstance(value, nn.Parameter) or "_dynamo_static_input_type" in described
+    return any(map(is_own, calls))
 
 
 def origin(node: fx.Node) -> str:
