@@ -19,6 +19,9 @@ from dfc.host.operators import call_region
 FEW_TOKENS = 8
 """Tokens up to which what is not ternary is too little work to share."""
 
+KNOWN = ("aten", "prims", "dfc")
+"""Namespaces of operators whose shapes and strides are as their fakes say."""
+
 Unit = fx.Node | int
 """A node that stays, or the number of a cluster."""
 
@@ -215,7 +218,8 @@ def run_rest(
     How a rewritten graph runs, `inductor` or `eager`, and what runs it.
 
     Inductor's loops over few `tokens` run on the caller alone: OpenMP's threads, which look for more work for
-    milliseconds, would take the cores from those of the regions behind.
+    milliseconds, would take the cores from those of the regions behind. Inductor's checks of every tensor's sizes and
+    strides, a microsecond each, are for operators of users.
     """
     chosen = rest or ("inductor" if has_compiler() else "eager")
     if chosen == "eager":
@@ -224,6 +228,13 @@ def run_rest(
     from torch._inductor.compile_fx import compile_fx
 
     few = type(tokens) is int and tokens <= FEW_TOKENS
-    alone = {"cpp.threads": 1} if few else None
-    compiled: Any = compile_fx(module, list(example_inputs), config_patches=alone)
+    settings: dict[str, Any] = {"cpp.threads": 1} if few else {}
+    settings["size_asserts"] = not all(map(known, module.graph.nodes))
+    compiled: Any = compile_fx(module, list(example_inputs), config_patches=settings)
     return chosen, compiled
+
+
+def known(node: fx.Node) -> bool:
+    """Whether a node is none of a user's operators: those may say of their results what does not hold."""
+    target = node.target
+    return isinstance(target, str) or getattr(target, "namespace", "aten") in KNOWN

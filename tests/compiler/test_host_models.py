@@ -195,3 +195,26 @@ def test_an_embedding_that_is_given_its_weight_by_name():
     (got,) = compiled(model, quantize_lm_head=True)(ids)
     assert off(got, model(ids)[0]) < 0.05
     assert only_graph().calls == 1
+
+
+@torch.library.custom_op("host_models::turned", mutates_args=())
+def turned(x: Tensor) -> Tensor:
+    """Columns as rows, which its fake says lie otherwise."""
+    return x.t().clone().contiguous().t()
+
+
+@turned.register_fake
+def lies(x: Tensor) -> Tensor:
+    """Rows as they are."""
+    return torch.empty_like(x)
+
+
+def through(m: Model, x: Tensor) -> Any:
+    return turned(m.layer(x)) * 2, m.layer(x)
+
+
+@torch.no_grad()
+def test_an_operator_of_the_users_that_lies_about_strides_is_found_out():
+    run = compiled(seeded(Model, through), rest="inductor")
+    with pytest.raises(AssertionError, match="stride"):
+        run(torch.randn(3, 32))
